@@ -1,0 +1,56 @@
+# Everything a newcomer types. `make help` lists it.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-test setup-lint demo test test-all lint bench clean
+
+help:  ## this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 14
+
+$(BIN)/python:
+	@echo "making a virtual environment in $(VENV)"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Crucible needs Python 3.11 or newer; try: make PYTHON=python3.11 ..."; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+
+# torch first and alone: a resolver that sees it among others may pick another build of it
+$(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "installing Crucible (about 2-4 minutes the first time): torch ..."
+	@$(PIP) torch
+	@echo "installing Crucible: the rest ..."
+	@$(PIP) -e .
+	@touch $@
+
+$(VENV)/.installed-test: $(VENV)/.installed
+	@echo "installing the test tools ..."
+	@$(PIP) -e '.[test]'
+	@touch $@
+
+$(VENV)/.installed-lint: $(VENV)/.installed
+	@$(PIP) -e '.[lint]'
+	@touch $@
+
+setup: $(VENV)/.installed  ## virtual environment and pinned install
+
+setup-test: $(VENV)/.installed-test  ## the same with the test tools
+
+demo: setup  ## set up, then one experiment: CE-GPPO against an RLBFF reward
+	$(BIN)/python train.py algo=ce_gppo reward=rlbff
+
+test: setup-test  ## set up, then the fast tests
+	$(BIN)/python -m pytest -m "not slow and not slurm"
+
+test-all: setup-test  ## every test, the slow ones too
+	$(BIN)/python -m pytest -m "not slurm"
+
+lint: $(VENV)/.installed-lint  ## ruff everywhere, mypy on the pure parts
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+bench: setup-test  ## speed and memory, each against a peer in the same run
+	@for f in benchmarks/*.py; do echo "== $$f"; $(BIN)/python $$f || exit 1; done
+
+clean:  ## remove the environment, the caches and the runs made here
+	rm -rf $(VENV) .cache runs .pytest_cache .ruff_cache .mypy_cache

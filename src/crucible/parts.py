@@ -1,0 +1,68 @@
+"""Building the parts of a run from config nodes. A target asks for what it needs by parameter name.
+
+A node `{_target_: pkg.Thing, width: 3}` becomes `pkg.Thing(width=3, task=<the run's task>)` when
+`Thing` has a parameter `task`. Parts are built on first use: a run that needs no policy loads none.
+`_partial_: true` binds the options and leaves the rest to the caller (losses, advantages, ...).
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from crucible.errors import UserError
+
+
+def locate(dotted: str) -> Callable[..., Any]:
+    """The function or class named by a dotted path."""
+    module, _, name = dotted.rpartition(".")
+    try:
+        return getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as e:
+        raise UserError(f"_target_ {dotted}: {e}") from None
+
+
+class Parts:
+    """The parts of one run, by name: `ready` values, and `nodes` that are built when first asked for."""
+
+    def __init__(self, nodes: Mapping[str, Any], **ready: Any):
+        self._nodes, self._built, self._building = dict(nodes), dict(ready), set[str]()
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._built or name in self._nodes
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self._built:
+            if name in self._building:
+                raise UserError(f"the part {name} needs itself: {' -> '.join([*self._building, name])}")
+            self._building.add(name)
+            self._built[name] = self.build(self._nodes[name])
+            self._building.discard(name)
+        return self._built[name]
+
+    def add(self, name: str, part: Any) -> Any:
+        """Put in a part that is made by hand."""
+        self._built[name] = part
+        return part
+
+    def build(self, node: Any, **extra: Any) -> Any:
+        """The object a config node describes; `extra` are parts for this target alone."""
+        if isinstance(node, Mapping):
+            if "_target_" not in node:
+                return {key: self.build(value) for key, value in node.items()}
+            target = locate(node["_target_"])
+            options = {k: self.build(v) for k, v in node.items() if k not in ("_target_", "_partial_")}
+            if node.get("_partial_"):
+                return functools.partial(target, **options)
+            for name in inspect.signature(target).parameters:
+                if name not in options and name in extra:
+                    options[name] = extra[name]
+                elif name not in options and name in self:
+                    options[name] = self[name]
+            return target(**options)
+        if isinstance(node, list | tuple):
+            return [self.build(value) for value in node]
+        return node

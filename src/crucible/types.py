@@ -1,0 +1,203 @@
+"""The nouns of Crucible. Each stage of a training step takes one of these and returns the next:
+
+    Prompt -> Rollouts -> Scores -> Advantages -> PolicyLoss -> optimiser step -> metrics
+
+Shapes: N rows = prompts x samples per prompt; T completion tokens; Tp prompt tokens.
+Tensors are float32 unless said otherwise. `mask` is 1.0 where a completion token counts
+(the end-of-sequence token counts; padding does not).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+if TYPE_CHECKING:  # the nouns are named in configs and tests that must not load torch
+    import random
+
+    from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """One problem. `id` is a hash of the content: equal problems have equal ids in every split.
+
+    Either `text` (given to the model as it is) or `messages` (a chat, rendered by the model's
+    chat template). `reference` holds what checkers need, e.g. {"answer": "11"}.
+    """
+
+    id: str
+    text: str = ""
+    messages: tuple[Mapping[str, str], ...] = ()
+    reference: Mapping[str, Any] = field(default_factory=dict)
+    source: str = ""
+    difficulty: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """One sampled answer as a reward sees it. `finish_reason` is "stop" or "length" (cut off)."""
+
+    text: str
+    tokens: int
+    finish_reason: str = "stop"
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How to sample. temperature 0 is greedy. `seed` makes the draw reproducible."""
+
+    max_tokens: int
+    temperature: float = 1.0
+    seed: int = 0
+
+
+@dataclass(slots=True)
+class Rollouts:
+    """Sampled completions. Rows of one prompt are adjacent and share a `group` number."""
+
+    prompt_ids: Tensor  # (N, Tp) int64, left-padded
+    prompt_mask: Tensor  # (N, Tp) int64, 1 on real tokens
+    completion_ids: Tensor  # (N, T) int64, right-padded
+    mask: Tensor  # (N, T)
+    sampling_logps: Tensor  # (N, T) log-prob of each token at the sampling temperature; 0 on padding
+    group: Tensor  # (N,) int64
+    policy_version: Tensor  # (N,) int64, optimiser steps taken when the row was sampled
+    prompts: list[Prompt]  # N, one a row
+    texts: list[str]  # N, special tokens removed
+    finish_reason: list[str]  # N, "stop" or "length"
+    temperature: float = 1.0
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    @property
+    def lengths(self) -> Tensor:
+        """(N,) completion tokens of each row."""
+        return self.mask.sum(-1)
+
+    def completions(self) -> list[Completion]:
+        lengths = self.lengths.tolist()
+        return [
+            Completion(text, int(n), reason)
+            for text, n, reason in zip(self.texts, lengths, self.finish_reason, strict=True)
+        ]
+
+    def rows(self, index: Tensor) -> Rollouts:
+        """The rows in `index` (K,) int64, in that order."""
+        at = index.tolist()
+        return replace(
+            self,
+            prompt_ids=self.prompt_ids[index],
+            prompt_mask=self.prompt_mask[index],
+            completion_ids=self.completion_ids[index],
+            mask=self.mask[index],
+            sampling_logps=self.sampling_logps[index],
+            group=self.group[index],
+            policy_version=self.policy_version[index],
+            prompts=[self.prompts[i] for i in at],
+            texts=[self.texts[i] for i in at],
+            finish_reason=[self.finish_reason[i] for i in at],
+        )
+
+
+@dataclass(slots=True)
+class Scores:
+    """Rewards. `valid` (N,) bool is False where no reward could be computed: such rows train nothing."""
+
+    total: Tensor  # (N,)
+    components: dict[str, Tensor] = field(default_factory=dict)  # each (N,), logged as reward/<name>
+    per_token: Tensor | None = None  # (N, T)
+    valid: Tensor | None = None  # (N,) bool
+
+
+@dataclass(slots=True)
+class Advantages:
+    """Per-token advantages. Rows with `keep` False are left out of the update altogether."""
+
+    values: Tensor  # (N, T)
+    keep: Tensor | None = None  # (N,) bool
+    diagnostics: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class PolicyLoss:
+    """A policy objective before aggregation. Diagnostics are (N, T) and are averaged over tokens."""
+
+    per_token: Tensor  # (N, T), to be minimised
+    diagnostics: dict[str, Tensor] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Totals:
+    """The denominators of one optimiser step, over ALL its micro-batches and ranks.
+
+    Aggregation divides by these and never by what happens to be in a micro-batch, so splitting a
+    batch does not change the gradient.
+    """
+
+    tokens: float
+    rows: float
+    max_completion_tokens: int
+
+
+@runtime_checkable
+class Task(Protocol):
+    """A data set that can check answers. Train and evaluation prompts never share an id."""
+
+    name: str
+
+    def train_prompts(self, rng: random.Random) -> Iterator[Prompt]:
+        """Training prompts for ever, in an order that depends on `rng` alone."""
+        ...
+
+    def eval_prompts(self) -> Sequence[Prompt]:
+        """The held-out prompts, the same at every call."""
+        ...
+
+    def correct(self, prompt: Prompt, completion: str) -> bool:
+        """True success, by program. Never raises, whatever the text."""
+        ...
+
+
+class Demonstrates(Protocol):
+    """A task that can also write worked answers (for the warm-up of a model trained from scratch)."""
+
+    def warmup_prompts(self, rng: random.Random) -> Iterator[Prompt]: ...
+
+    def demonstrate(self, prompt: Prompt, rng: random.Random) -> str: ...
+
+
+class Principled(Protocol):
+    """A task that can check written principles, e.g. "every step is right", by program."""
+
+    def principles(self) -> Sequence[str]: ...
+
+    def fulfils(self, prompt: Prompt, completion: str, principle: str) -> bool: ...
+
+
+class Reward(Protocol):
+    """Scores completions. `needs` names the keys of `Prompt.reference` it reads."""
+
+    needs: tuple[str, ...]
+
+    def __call__(self, prompts: Sequence[Prompt], completions: Sequence[Completion]) -> Scores: ...
+
+
+class RolloutEngine(Protocol):
+    def generate(self, prompts: Sequence[Prompt], samples_per_prompt: int, sampling: Sampling) -> Rollouts: ...
+
+    def sync(self, policy_version: int) -> None: ...
+
+
+class Sampler(Protocol):
+    """Chooses the training prompts. State survives a checkpoint."""
+
+    def draw(self, n: int) -> list[Prompt]: ...
+
+    def observe(self, prompts: Sequence[Prompt], scores: Scores) -> None: ...
+
+    def state_dict(self) -> dict[str, Any]: ...
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None: ...
