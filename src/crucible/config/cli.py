@@ -1,0 +1,93 @@
+"""train.py: compose, check, then a dry run or a run. Errors are one line on stderr and exit code 2."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, NoReturn
+
+from crucible.config import help
+from crucible.errors import UserError
+
+USER_ERROR = 2
+INTERRUPTED = 130  # the shell's code for a program stopped by Ctrl-C
+TRACEBACK = "CRUCIBLE_TRACEBACK"  # set to 1 for the traceback of a one-line error
+
+
+def main(root: Path) -> None:
+    """The program behind `python train.py`; `root` is the folder that holds conf/ and experiments/."""
+    argv = sys.argv[1:]
+    try:
+        if help.wanted(argv):
+            print(help.text(root, argv))
+            return
+        _with_hydra(root, argv)
+    except UserError as error:
+        fail(error)
+    except KeyboardInterrupt:
+        print("interrupted: the same command goes on from the last checkpoint", file=sys.stderr)
+        raise SystemExit(INTERRUPTED) from None
+
+
+def _with_hydra(root: Path, argv: list[str]) -> None:
+    import hydra
+    from omegaconf import DictConfig
+
+    from crucible.config.compose import explain
+    from crucible.config.hydra_errors import CONFIG_ERRORS
+    from crucible.config.hydra_setup import set_up
+
+    def task(node: DictConfig) -> None:
+        try:
+            start(node, root)
+        except UserError as error:  # here, since Hydra would print a line of its own on the way out
+            fail(error)
+
+    set_up(root)
+    os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # Hydra then raises instead of printing and exiting
+    overrides = [a for a in argv if "=" in a or a.startswith("~")]
+    try:
+        hydra.main(version_base="1.3", config_path=str(root / "conf"), config_name="train")(task)()
+    except CONFIG_ERRORS as error:
+        raise UserError(explain(error, overrides, root)) from error
+
+
+def start(node: Any, root: Path) -> None:
+    """One composed config: checked, then printed (dry run) or run."""
+    from hydra.core.hydra_config import HydraConfig
+
+    from crucible.config.compose import explain, resolved, verify
+    from crucible.config.hydra_errors import CONFIG_ERRORS
+
+    try:
+        composed = resolved(node, HydraConfig.get(), root)
+    except CONFIG_ERRORS as error:
+        raise UserError(explain(error, (), root)) from error
+    verify(composed)
+    if composed.config.get("dry_run"):
+        from crucible.config.dry_run import report
+
+        print(report(composed.config))
+    else:
+        dispatch(composed.config)
+
+
+def dispatch(config: Mapping[str, Any]) -> None:
+    """Call the root target with the config as keywords."""
+    from crucible.config.check import ROOT
+    from crucible.parts import locate
+
+    run: Callable[..., Any] = locate(config.get("_target_", ROOT))
+    run(**{key: value for key, value in config.items() if key != "_target_"})
+
+
+def fail(error: UserError) -> NoReturn:
+    """The message on stderr, exit code 2; the traceback too when CRUCIBLE_TRACEBACK=1."""
+    if os.environ.get(TRACEBACK) == "1":
+        traceback.print_exception(error)
+    else:
+        print(f"error: {error}".replace("\n", "\nerror: "), file=sys.stderr)
+    raise SystemExit(USER_ERROR)

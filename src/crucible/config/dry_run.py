@@ -1,0 +1,65 @@
+"""What `dry_run=true` prints: the config, the batch arithmetic, what would be written. Loads nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from crucible.config.batch import Batch
+from crucible.config.identity import run_id
+from crucible.config.signatures import read
+
+
+def report(config: Mapping[str, Any]) -> str:
+    """The whole text of a dry run, for a config that was checked."""
+    parts = ["# The resolved config", yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True)]
+    if "batch" in config and _samples(config):
+        batch = Batch(**{key: value for key, value in config["batch"].items() if key != "_target_"})
+        parts += ["# The batch in words", batch.in_words(config.get("steps")).replace("; ", "\n"), ""]
+    parts += ["# What would be written", *written(config), "", "Dry run: nothing was loaded or written."]
+    return "\n".join(parts)
+
+
+def written(config: Mapping[str, Any]) -> list[str]:
+    """The run directory and what goes into it, one line each."""
+    path = run_directory(config)
+    steps = config.get("steps")
+    lines = [f"run directory   {path}{_state(path, config)}"]
+    lines += ["metrics         one line for each optimiser step and each evaluation"]
+    if every := config.get("checkpoint_every"):
+        keep = config.get("keep_checkpoints")
+        lines.append(f"checkpoints     every {every} steps" + (f", the last {keep} kept" if keep else ""))
+    evaluation = config.get("evaluation")
+    if isinstance(evaluation, Mapping) and "every" in evaluation and _samples(config):
+        lines.append(f"evaluation      before, every {evaluation['every']} steps, after step {steps}")
+    if (every := config.get("samples_every")) and _samples(config):
+        lines.append(f"samples         every {every} steps")
+    return [*lines, "also            config.yaml, provenance.json, status.json, policy/, figures/"]
+
+
+def _samples(config: Mapping[str, Any]) -> bool:
+    """Does the algorithm sample? Those that learn from given answers take no `batch`."""
+    target = config.get("algo", {}).get("_target_")
+    return target is None or "batch" in read(target).parameters
+
+
+def run_directory(config: Mapping[str, Any]) -> Path:
+    """runs_dir/experiment/run_id, the id being the hash of the config where none is given."""
+    name = config.get("run_id") or run_id(config)
+    return Path(str(config.get("runs_dir", "runs"))) / str(config.get("experiment", "")) / str(name)
+
+
+def _state(path: Path, config: Mapping[str, Any]) -> str:
+    """How a directory that exists already stands."""
+    status = path / "status.json"
+    if not path.exists():
+        return " (new)"
+    try:
+        state = json.loads(status.read_text(encoding="utf-8"))["state"]
+    except (OSError, ValueError, KeyError):
+        state = "without a status"
+    return f" (exists, {state}; resume={config.get('resume', 'auto')})"

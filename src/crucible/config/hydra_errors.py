@@ -1,0 +1,92 @@
+"""Hydra's and OmegaConf's errors as one line with the nearest name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import yaml
+from hydra.errors import HydraException, MissingConfigException, OverrideParseException
+from omegaconf.errors import (
+    InterpolationKeyError,
+    InterpolationResolutionError,
+    MissingMandatoryValue,
+    OmegaConfBaseException,
+)
+
+from crucible.config.catalogue import RECIPES, axes, recipes, settings, spelling, users
+from crucible.errors import nearest
+
+CONFIG_ERRORS = (HydraException, OmegaConfBaseException, yaml.YAMLError)
+
+
+def explain(error: BaseException, root: Path, name: str) -> str:
+    """One line: what is wrong, where, what would be right. `name`: the primary config, "train"."""
+    if isinstance(error, MissingConfigException):
+        return _missing_file(error, root, name)
+    if isinstance(error, OverrideParseException):
+        return f"cannot read the override {error.override}: {_first(error)}"
+    if isinstance(error, yaml.YAMLError):
+        return f"YAML syntax: {' '.join(str(error).split())}"
+    if isinstance(error, MissingMandatoryValue):
+        return f"{_key(error)} has no value (???): give one, {_key(error)}=VALUE"
+    if isinstance(error, InterpolationKeyError | InterpolationResolutionError):
+        return f"{_key(error)}: {_first(error)}"
+    first = _first(error)
+    if match := re.match(r"Could not override '(.+?)'", first):
+        return _unknown(match[1].partition("@")[0], root, name)
+    if match := re.match(r"Could not append to config. An item is already at '(.+?)'", first):
+        group = match[1].replace(".", "/")
+        right = group if group in axes(root, name) else match[1]
+        return f"+{match[1]}: this option exists already; write {right}=VALUE without the +"
+    if match := re.match(r"Could not delete from config. '(.+?)' does not exist", first):
+        return f"~{match[1]}: {_unknown(match[1], root, name)}"
+    if match := re.match(r"Ambiguous value for argument '(.+?)'", first):
+        return f"{match[1]} gives several values: add -m to run each of them, or write [a,b] for a list"
+    return first
+
+
+def failed_key(error: BaseException) -> str | None:
+    """The key Hydra would not override, e.g. "algo.loss.clp"."""
+    match = re.match(r"Could not override '([^'/@]+)'", str(error))
+    return match[1] if match else None
+
+
+def forced(overrides: Sequence[str], key: str) -> list[str]:
+    """The overrides with `key=value` turned into `++key=value`, which Hydra takes for any key."""
+    return [f"++{o}" if o.startswith(f"{key}=") else o for o in overrides]
+
+
+def _missing_file(error: MissingConfigException, root: Path, primary: str) -> str:
+    missing, known = error.missing_cfg_file or "", axes(root, primary)
+    if missing.startswith(f"{RECIPES}/"):
+        axis, name = f"+{RECIPES}", missing.removeprefix(f"{RECIPES}/")
+        options = [o.name for o in recipes(root)]
+    else:
+        axis, _, name = missing.rpartition("/")
+        options = [o.name for o in known.get(axis, [])]
+    if not axis:
+        return f'there is no config "{name}"; --config-dir must name a folder with {name}.yaml'
+    if not options:
+        return f'there is no axis "{axis}"{nearest(axis, known)}; axes: {", ".join(known)}'
+    return f'{axis} has no option "{name}"{nearest(name, options)}; there are: {", ".join(options)}'
+
+
+def _unknown(key: str, root: Path, name: str) -> str:
+    known = axes(root, name)
+    names = [*known, *(s.path for s in settings(root / "conf" / f"{name}.yaml"))]
+    if key in known:
+        parent = key.rpartition("/")[0]
+        right = spelling(root, key)
+        return f"{key}: write {right}=OPTION, together with {parent}={' or '.join(users(root, key))}"
+    hint = nearest(key, names)
+    return f"unknown option {key}{hint}" if hint else f"unknown option {key}; axes: {', '.join(known)}"
+
+
+def _key(error: OmegaConfBaseException) -> str:
+    return str(error.full_key or error.key or "an option")
+
+
+def _first(error: BaseException) -> str:
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)

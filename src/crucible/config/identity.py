@@ -1,0 +1,79 @@
+"""What makes two configs the same run: everything but cosmetics."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+# Top-level options that change where a run is kept, watched or saved, never its numbers.
+COSMETIC = {
+    "_target_": "the program, the same for all",
+    "logger": "a mirror of the metrics",
+    "experiment": "a folder name",
+    "run_id": "a folder name; by default it is this very hash",
+    "runs_dir": "where run directories are kept",
+    "cache_dir": "where caches are kept; their keys hash their content",
+    "dry_run": "looks, does not run",
+    "resume": "what to do with a directory that exists",
+    "checkpoint_every": "a run that resumes ends with the numbers of one that never stopped",
+    "keep_checkpoints": "how many are kept",
+    "figures": "drawn from the metrics, at any time",
+    "samples_every": "which completions are stored to look at",
+}
+HASH_DIGITS = 10  # 40 bits: a clash among 10,000 runs has a chance of 5e-5
+
+
+def run_id(cfg: Mapping[str, Any], prefix: str | None = None) -> str:
+    """A name for the run a resolved config makes, e.g. "seed1-3f0c9a71be".
+
+    Equal for equal runs whatever the order of keys, 1 or 1.0, and cosmetics. `prefix` replaces
+    "seed<seed>"; an empty one leaves the bare hash.
+    """
+    text = json.dumps(_canonical(essential(cfg)), sort_keys=True, ensure_ascii=True)
+    digest = hashlib.sha256(text.encode()).hexdigest()[:HASH_DIGITS]
+    if prefix is None:
+        prefix = f"seed{cfg['seed']}" if "seed" in cfg else ""
+    return f"{prefix}-{digest}" if prefix else digest
+
+
+def essential(cfg: Mapping[str, Any]) -> dict[str, Any]:
+    """The config without cosmetics."""
+    return {key: value for key, value in cfg.items() if key not in COSMETIC}
+
+
+def differences(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[str]:
+    """One line for each option, cosmetics aside, that differs: "algo.loss.beta1: 0.5 -> 0.75"."""
+    left, right = (dict(_leaves(_canonical(essential(cfg)))) for cfg in (a, b))
+    lines = []
+    for path in sorted(left.keys() | right.keys()):
+        if path not in left:
+            lines.append(f"{path}: (not set) -> {_show(right[path])}")
+        elif path not in right:
+            lines.append(f"{path}: {_show(left[path])} -> (not set)")
+        elif _show(left[path]) != _show(right[path]):
+            lines.append(f"{path}: {_show(left[path])} -> {_show(right[path])}")
+    return lines
+
+
+def _canonical(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _canonical(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_canonical(item) for item in value]
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value
+
+
+def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    if isinstance(value, dict) and value:
+        for key, item in value.items():
+            yield from _leaves(item, f"{path}.{key}" if path else key)
+    else:
+        yield path, value
+
+
+def _show(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, ensure_ascii=False)
