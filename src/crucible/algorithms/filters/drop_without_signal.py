@@ -1,0 +1,39 @@
+"""DAPO's dynamic-sampling filter: drop the groups that cannot teach anything."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from crucible.algorithms.groups import Groups, reward_groups
+from crucible.config.needs import needs
+from crucible.errors import UserError, nearest
+from crucible.types import Scores
+
+_MEASURES = ("success", "reward")
+
+
+@needs(min_samples_per_prompt=2, because="a group of one has nothing to be compared with")
+def drop_without_signal(
+    success: Tensor, scores: Scores, group: Tensor, *, by: Literal["success", "reward"] = "success"
+) -> Tensor:
+    """(N,) bool: True for the rows of groups in which the measure takes at least two values.
+
+    DAPO, 2503.14476, section 3.2: groups whose accuracy is 0 or 1 are dropped; CE-GPPO's scripts drop
+    those whose accuracy has standard deviation 0, which is the same for right/wrong answers. by="success"
+    looks at the raw `success` (right or wrong), never at shaped rewards; by="reward" at `scores.total`,
+    for rewards that are not about being right. Rows without a reward are not looked at; a group with
+    fewer than two others is dropped.
+
+    Differs from the paper: it does not sample again to refill the batch. verl keeps groups of one.
+    """
+    if by not in _MEASURES:
+        raise UserError(f'drop_without_signal: by is "{by}"; give success or reward{nearest(by, _MEASURES)}')
+    if by == "reward":
+        measure, groups = reward_groups(scores, group)
+    else:
+        measure = success.to(torch.get_default_dtype())
+        groups = Groups.of(group, scores.valid, measure.dtype)
+    return -groups.least(-measure) > groups.least(measure)

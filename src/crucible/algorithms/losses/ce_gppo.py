@@ -1,0 +1,56 @@
+"""CE-GPPO: clipped tokens keep a gradient of bounded size; two coefficients steer the entropy."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from crucible.algorithms.diagnostics import ratio_diagnostics
+from crucible.algorithms.ratio import check_bounds, importance_ratio, log_ratio, unit_ratio
+from crucible.types import PolicyLoss
+
+
+def ce_gppo(
+    logps: Tensor,
+    old_logps: Tensor,
+    advantages: Tensor,
+    mask: Tensor,
+    *,
+    beta1: float = 0.5,
+    beta2: float = 1.0,
+    eps_low: float = 0.2,
+    eps_high: float = 0.2,
+    dual_clip: float | None = 10.0,
+) -> PolicyLoss:
+    """-A w, with w = beta1 (1 - eps_low) delta/sg(delta)    where delta < 1 - eps_low and A < 0   (NA&LP)
+                      beta2 (1 + eps_high) delta/sg(delta)   where delta > 1 + eps_high and A > 0  (PA&LP)
+                      delta                                  otherwise (both bounds included, and A = 0)
+
+    CE-GPPO, 2509.20712, Eq. 8 (gradient: Eq. 10). F is w with delta/sg(delta) = 1.
+    beta1 larger: exploitation, entropy falls faster. beta2 larger: exploration, entropy falls slower.
+    (0.5, 1) is the paper's general setting, (0.75, 1) its 7B one. beta1 = beta2 = 1 is GPPO, 2508.07629;
+    beta1 = beta2 = 0 has PPO's gradient. dual_clip c caps the loss at -c A where A < 0 (official scripts:
+    10).
+
+    With delta = 1 everywhere (the first update after a rollout) it equals PPO. For beta other than 1 the
+    value differs from PPO's by construction: compare runs by gradient or reward, never by the loss.
+
+    Differs from the paper: the dual clip is in the official code only; eps may differ on the two sides (as in
+    GPPO); the log-ratio of the last line is bounded to +-20, with gradient 0 beyond.
+    """
+    check_bounds("ce_gppo", eps_low=eps_low, eps_high=eps_high, dual_clip=dual_clip)
+    log_delta = log_ratio(logps, old_logps, mask)
+    delta = importance_ratio(log_delta)
+    one = unit_ratio(logps, mask)
+    left = (delta < 1.0 - eps_low) & (advantages < 0)
+    right = (delta > 1.0 + eps_high) & (advantages > 0)
+    weight = torch.where(right, beta2 * (1.0 + eps_high) * one, delta)
+    weight = torch.where(left, beta1 * (1.0 - eps_low) * one, weight)
+    per_token = -advantages * weight
+    if dual_clip is not None:
+        beyond = (advantages < 0) & (weight > dual_clip)
+        per_token = torch.where(beyond, -dual_clip * advantages, per_token)
+    return PolicyLoss(
+        per_token,
+        ratio_diagnostics(delta, log_delta, advantages, mask, eps_low=eps_low, eps_high=eps_high, dual_clip=dual_clip),
+    )

@@ -1,0 +1,1 @@
+"""Entropy controls: what keeps the policy exploring. One file is one control."""

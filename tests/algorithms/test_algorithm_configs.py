@@ -1,0 +1,76 @@
+"""Every YAML of these axes is its signature, with a header and a launch line."""
+
+from __future__ import annotations
+
+import inspect
+from functools import partial
+from pathlib import Path
+
+import hydra.utils
+import pytest
+from omegaconf import OmegaConf
+
+CONF = Path(__file__).parents[2] / "conf"
+FOLDERS = ["algo/loss", "algo/advantage", "algo/aggregation", "algo/filter", "algo/auxiliary", "entropy"]
+FILES = sorted(path for folder in FOLDERS for path in (CONF / folder).glob("*.yaml"))
+OTHER_DEFAULTS = {"gppo"}  # the same function as ce_gppo with other numbers
+
+
+def nodes(path):
+    """The targets of a file: the file itself, or its named parts."""
+    node = OmegaConf.load(path)
+    return [node] if "_target_" in node else list(node.values())
+
+
+def ident(path):
+    return f"{path.parent.name}/{path.stem}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=ident)
+def test_header_says_what_it_is_and_how_to_launch_it(path):
+    first, second, *_ = path.read_text().splitlines()
+    assert first.startswith("# ")
+    assert second.startswith("# python train.py ")
+    assert path.stem in second
+    assert max(map(len, path.read_text().splitlines())) <= 130
+
+
+@pytest.mark.parametrize("path", FILES, ids=ident)
+def test_keys_and_defaults_are_those_of_the_signature(path):
+    for node in nodes(path):
+        target = hydra.utils.get_object(node["_target_"])
+        signature = inspect.signature(target)
+        expected = {name: p.default for name, p in signature.parameters.items() if p.kind is p.KEYWORD_ONLY}
+        given = {name: value for name, value in node.items() if not name.startswith("_")}
+        assert given.keys() == expected.keys()
+        if path.stem not in OTHER_DEFAULTS:
+            assert given == expected
+
+
+@pytest.mark.parametrize("path", FILES, ids=ident)
+def test_it_can_be_built(path):
+    for node in nodes(path):
+        part = hydra.utils.instantiate(node)
+        assert isinstance(part, partial) == bool(node.get("_partial_"))
+        assert callable(part) or hasattr(part, "select") or hasattr(part, "loss_term")
+
+
+def test_every_method_has_a_yaml():
+    source = CONF.parent / "src" / "crucible"
+    shared = {"__init__", "masked", "base"}
+    for folder, axis in (
+        ("algorithms/losses", "algo/loss"),
+        ("algorithms/advantages", "algo/advantage"),
+        ("algorithms/aggregation", "algo/aggregation"),
+        ("algorithms/filters", "algo/filter"),
+        ("algorithms/auxiliary", "algo/auxiliary"),
+        ("entropy", "entropy"),
+    ):
+        methods = {path.stem for path in (source / folder).glob("*.py")} - shared
+        assert methods <= {path.stem for path in (CONF / axis).glob("*.yaml")}
+
+
+def test_gppo_is_ce_gppo_with_both_betas_one():
+    gppo, ce_gppo = (OmegaConf.load(CONF / "algo/loss" / f"{name}.yaml") for name in ("gppo", "ce_gppo"))
+    assert gppo["_target_"] == ce_gppo["_target_"]
+    assert (gppo["beta1"], gppo["beta2"]) == (1.0, 1.0)

@@ -1,0 +1,54 @@
+"""Group filters keep or drop whole groups."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from crucible.algorithms.filters.drop_without_signal import drop_without_signal
+from crucible.algorithms.filters.keep_all import keep_all
+from crucible.errors import UserError
+from crucible.types import Scores
+
+#                 all right    mixed        all wrong    alone
+SUCCESS = torch.tensor([1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 1.0])
+REWARD = torch.tensor([0.9, 0.7, 0.5, 0.5, 0.1, 0.1, 1.0])
+GROUP = torch.tensor([4, 4, 1, 1, 9, 9, 7])
+
+
+def test_keep_all():
+    assert keep_all(SUCCESS, Scores(REWARD), GROUP).tolist() == [True] * 7
+
+
+def test_by_success_looks_at_right_and_wrong_only():
+    kept = drop_without_signal(SUCCESS, Scores(REWARD), GROUP)
+    assert kept.tolist() == [False, False, True, True, False, False, False]
+
+
+def test_by_reward_looks_at_the_total_reward_only():
+    kept = drop_without_signal(SUCCESS, Scores(REWARD), GROUP, by="reward")
+    assert kept.tolist() == [True, True, False, False, False, False, False]
+
+
+def test_boolean_success():
+    kept = drop_without_signal(SUCCESS.bool(), Scores(REWARD), GROUP)
+    assert kept.tolist() == [False, False, True, True, False, False, False]
+
+
+@pytest.mark.parametrize("by", ["success", "reward"])
+def test_rows_without_reward_cannot_save_a_group(by):
+    success = torch.tensor([1.0, 1.0, 0.0, 1.0, 0.0, 0.0])
+    valid = torch.tensor([True, True, False, True, True, False])
+    reward = torch.where(valid, success, float("nan"))
+    kept = drop_without_signal(success, Scores(reward, valid=valid), torch.tensor([0, 0, 0, 1, 1, 1]), by=by)
+    assert kept.tolist() == [False, False, False, True, True, True]
+
+
+def test_equal_rewards_are_equal_whatever_their_rounding():
+    reward = torch.full((3,), 0.1)
+    assert not drop_without_signal(reward, Scores(reward), torch.zeros(3), by="reward").any()
+
+
+def test_unknown_measure_is_refused_with_the_nearest_name():
+    with pytest.raises(UserError, match='did you mean "reward"'):
+        drop_without_signal(SUCCESS, Scores(REWARD), GROUP, by="rewards")
