@@ -1,0 +1,81 @@
+"""`data=jsonl`: a user's own file, one JSON object with a prompt and an answer on each line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from crucible.data.questions import Questions
+from crucible.data.rows import Columns, Row
+from crucible.errors import UserError
+
+
+class Jsonl(Questions):
+    """The rows of the file `path`; those of `eval_path`, or the share `eval_share` by hash, are held out.
+
+    `prompt_column` holds a text or a list of chat messages; `answer_column` a text or a number, of which
+    the final answer counts (after `####` or in `\\boxed{}` where there is one). `instruction` is put after
+    every question. `chat` turns a text into one message by the user (after `system`, where given), for
+    models with a chat template. `principle_column` is kept as reference["principle"]. `id_column` must
+    hold a different value on every row. Everything else: see `Questions`.
+
+    Errors: UserError for a file that is missing, empty or unreadable, and for unusable rows.
+    """
+
+    def __init__(
+        self,
+        *,
+        path: str,
+        report: Callable[[str], None] | None = None,
+        eval_path: str | None = None,
+        prompt_column: str = "prompt",
+        answer_column: str = "answer",
+        id_column: str | None = None,
+        principle_column: str | None = None,
+        instruction: str = "",
+        system: str = "",
+        chat: bool = False,
+        eval_share: float = 0.1,
+        eval_prompts: int | None = None,
+        on_bad_row: str = "refuse",
+    ) -> None:
+        super().__init__(
+            name="jsonl",
+            rows=read_lines(path),
+            held_out=None if eval_path is None else read_lines(eval_path),
+            columns=Columns(
+                prompt_column, answer_column, id_column, principle_column, instruction, system, chat
+            ),
+            eval_share=eval_share,
+            eval_prompts=eval_prompts,
+            on_bad_row=on_bad_row,
+            report=report,
+        )
+
+
+def read_lines(path: str) -> Iterator[Row]:
+    """The rows of a JSON Lines file in UTF-8 (with or without a byte order mark). Blank lines are no rows."""
+    try:
+        content = Path(path).expanduser().read_bytes()
+    except OSError as error:
+        raise UserError(f"data=jsonl: cannot read {path}: {(error.strerror or str(error)).lower()}") from None
+    lines = content.removeprefix(b"\xef\xbb\xbf").split(b"\n")
+    if not any(line.strip() for line in lines):
+        raise UserError(f"data=jsonl: {path} is empty; it should hold one JSON object on each line")
+    return (_row(f"{path}:{i}", line) for i, line in enumerate(lines, start=1) if line.strip())
+
+
+def _row(where: str, line: bytes) -> Row:
+    try:
+        fields = json.loads(line.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        byte = error.object[error.start]
+        return Row(where, problem=f"is not UTF-8 (byte 0x{byte:02x} at column {error.start + 1})")
+    except json.JSONDecodeError as error:
+        return Row(where, problem=f"is not JSON ({error.msg.lower()} at column {error.colno})")
+    except (ValueError, RecursionError) as error:  # a number of thousands of digits; nesting without end
+        return Row(where, problem=f"is not readable JSON ({str(error)[:60]})")
+    if not isinstance(fields, dict):
+        return Row(where, problem=f"is a JSON {type(fields).__name__}, not an object")
+    return Row(where, fields)

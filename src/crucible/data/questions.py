@@ -1,0 +1,109 @@
+"""A finite set of questions with reference answers, split into training and evaluation."""
+
+from __future__ import annotations
+
+import random
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from crucible.data import dials
+from crucible.data.answers import final_answer, number, same
+from crucible.data.rows import Columns, Rejected, Row, read_rows
+from crucible.data.split import split_of
+from crucible.errors import UserError
+from crucible.types import Prompt
+
+_SHOWN = 5  # unusable rows named in a message
+
+
+class Questions:
+    """The task behind `data=jsonl` and `data=hf`. `correct` compares final answers: see `data.answers`.
+
+    Without evaluation rows of its own (`held_out` None), the share `eval_share` of the questions is held
+    out by a hash of the question, so adding or reordering rows moves no other row across the split.
+    A training row that asks the same as an evaluation row is unusable: it would leak.
+    `eval_prompts` keeps that many evaluation questions (chosen by their hash); None keeps all.
+
+    Unusable rows are in `rejected` and are shown: `on_bad_row="refuse"` raises UserError that names the
+    first of them, "skip" reports them all and goes on.
+    """
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        rows: Iterable[Row],
+        held_out: Iterable[Row] | None,
+        columns: Columns,
+        eval_share: float,
+        eval_prompts: int | None,
+        on_bad_row: str,
+        report: Callable[[str], None] | None,
+    ) -> None:
+        self.name = name
+        dials.share(name, "eval_share", eval_share, open_ends=True)
+        if eval_prompts is not None:
+            dials.whole(name, "eval_prompts", eval_prompts, 1)
+        if on_bad_row not in ("refuse", "skip"):
+            raise UserError(f"data={name}: on_bad_row is {on_bad_row!r}; it must be refuse or skip")
+        train, self.rejected = read_rows(rows, columns, name)
+        evaluation: dict[str, Prompt] = {}
+        if held_out is None:
+            sides = {where: split_of(prompt.id, eval_share) for where, prompt in train.items()}
+            evaluation = {where: p for where, p in train.items() if sides[where] == "eval"}
+            train = {where: p for where, p in train.items() if sides[where] == "train"}
+        else:
+            evaluation, unusable = read_rows(held_out, columns, name)
+            self.rejected += unusable
+            asked = {prompt.id: where for where, prompt in evaluation.items()}
+            self.rejected += [
+                Rejected(where, f"asks the same as the evaluation row {asked[prompt.id]}")
+                for where, prompt in train.items()
+                if prompt.id in asked
+            ]
+            train = {where: prompt for where, prompt in train.items() if prompt.id not in asked}
+        self._settle(on_bad_row, len(train) + len(evaluation), report or _to_stderr)
+        by_hash = sorted(evaluation.values(), key=lambda prompt: prompt.id)
+        self._train, self._eval = tuple(train.values()), tuple(by_hash[:eval_prompts])
+        if not self._train or not self._eval:
+            side = "training" if not self._train else "evaluation"
+            raise UserError(
+                f"data={name}: no usable row is left for {side} ({len(train)} training, {len(evaluation)} "
+                "evaluation); add rows, change eval_share, or give evaluation rows of their own"
+            )
+
+    def _settle(self, on_bad_row: str, usable: int, report: Callable[[str], None]) -> None:
+        if not self.rejected:
+            return
+        total = usable + len(self.rejected)
+        head = f"data={self.name}: {len(self.rejected)} of {total} rows cannot be used"
+        if on_bad_row == "refuse":
+            more = len(self.rejected) - _SHOWN
+            named = "; ".join(map(str, self.rejected[:_SHOWN])) + (f"; and {more} more" if more > 0 else "")
+            raise UserError(f"{head}: {named}. Mend them, or leave them out with data.on_bad_row=skip")
+        report(f"{head} and are left out:")
+        for row in self.rejected:
+            report(f"  {row}")
+
+    def train_pool(self) -> Sequence[Prompt]:
+        """Every training prompt once: this task is finite."""
+        return self._train
+
+    def train_prompts(self, rng: random.Random) -> Iterator[Prompt]:
+        """Training prompts for ever: each epoch is a new order of all of them."""
+        while True:
+            order = list(self._train)
+            rng.shuffle(order)
+            yield from order
+
+    def eval_prompts(self) -> Sequence[Prompt]:
+        return self._eval
+
+    def correct(self, prompt: Prompt, completion: str) -> bool:
+        gold = prompt.reference["answer"]
+        answer = final_answer(completion, numeric=number(gold) is not None)
+        return answer is not None and same(answer, gold)
+
+
+def _to_stderr(line: str) -> None:
+    print(line, file=sys.stderr)
