@@ -1,0 +1,73 @@
+"""Which code made a run: content hashes of Crucible's own sources and of the git checkout around them."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from crucible.rundir.secrets import redact
+
+DIFF_LIMIT = 200_000  # characters of a dirty diff that are stored
+PRIVATE = ("*.env", "*.env.*", ".env*", "*.pem", "*.key", "*secret*", "*credential*", ".netrc")
+
+
+def source_hashes(root: Path | None = None) -> dict[str, str]:
+    """First 12 hex digits of the SHA-256 of every Python file of the package, by path inside it."""
+    root = root or Path(__file__).resolve().parents[1]
+    return {
+        file.relative_to(root).as_posix(): hashlib.sha256(file.read_bytes()).hexdigest()[:12]
+        for file in sorted(root.rglob("*.py"))
+    }
+
+
+def code_version(hashes: dict[str, str] | None = None) -> str:
+    """One hash (12 hex digits) over all sources of the package. Equal code, equal version, git or not."""
+    hashes = source_hashes() if hashes is None else hashes
+    text = "".join(f"{name} {digest}\n" for name, digest in sorted(hashes.items()))
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def changed_files(before: dict[str, str], after: dict[str, str]) -> list[str]:
+    """Source files that were added, removed or edited between two `source_hashes`."""
+    return sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
+
+
+def git_state(folder: Path | None = None) -> dict[str, Any]:
+    """Commit, branch and uncommitted changes of the checkout that holds the package.
+
+    The diff leaves out files that tend to hold credentials and redacts what looks like one; of untracked
+    files only the names are kept. {"commit": None, "reason": ...} outside a checkout or without git.
+    """
+    folder = folder or Path(__file__).resolve().parent
+    try:
+        root = Path(_git(folder, "rev-parse", "--show-toplevel").strip())
+        commit = _git(root, "rev-parse", "--verify", "--quiet", "HEAD").strip()
+        branch = _git(root, "rev-parse", "--abbrev-ref", "HEAD").strip()
+        private = [f":(exclude,icase,glob)**/{pattern}" for pattern in PRIVATE]
+        diff = _git(root, "diff", "HEAD", "--no-ext-diff", "--no-color", "--", ".", *private)
+        untracked = _git(root, "ls-files", "--others", "--exclude-standard").splitlines()
+    except FileNotFoundError:
+        return {"commit": None, "reason": "git is not installed"}
+    except subprocess.SubprocessError:
+        return {"commit": None, "reason": "not a git checkout with a commit"}
+    return {
+        "commit": commit,
+        "branch": branch,
+        "dirty": bool(diff or untracked),
+        "diff": redact(diff[:DIFF_LIMIT]),
+        "diff_cut": len(diff) > DIFF_LIMIT,
+        "untracked": untracked[:200],
+    }
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    return subprocess.run(
+        ["git", "-C", str(folder), *arguments],
+        check=True,
+        capture_output=True,
+        text=True,
+        errors="replace",
+        timeout=30,
+    ).stdout
