@@ -1,0 +1,228 @@
+"""The policy: a causal language model and its tokenizer, behind the four things training needs."""
+
+from __future__ import annotations
+
+import copy
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from crucible.errors import UserError
+from crucible.policy.token_stats import LOGITS_AT_ONCE, TokenStats, selected_stats
+from crucible.policy.tokenizer import unknown_characters
+from crucible.types import Prompt
+
+NO_LIMIT = 1_000_000  # tokenizers without a limit of their own report an astronomically large one
+
+
+class Policy:
+    """A Hugging Face causal LM with its tokenizer. Batches are left-padded prompts, right-padded completions.
+
+    `chat`: render `Prompt.text` as one user message when the tokenizer has a chat template
+    (`Prompt.messages` is always rendered). `template_options` go to the template as they are, e.g.
+    {"enable_thinking": False}. `seen_ids` holds the ids of the prompts the weights were warmed up on.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        tokenizer: Any,
+        *,
+        chat: bool = True,
+        template_options: dict[str, Any] | None = None,
+        logits_at_once: int = LOGITS_AT_ONCE,
+    ) -> None:
+        if tokenizer.eos_token_id is None:
+            raise UserError("the tokenizer has no end-of-sequence token: completions could never end")
+        if tokenizer.pad_token_id is None:
+            raise UserError("the tokenizer has no padding token: set tokenizer.pad_token, e.g. to its eos_token")
+        self.model = model
+        self.tokenizer = tokenizer
+        self.chat = chat
+        self.template_options = dict(template_options or {})
+        self.logits_at_once = logits_at_once
+        self.seen_ids: set[str] = set()
+
+    @property
+    def eos_id(self) -> int:
+        return self.tokenizer.eos_token_id
+
+    @property
+    def eos_ids(self) -> tuple[int, ...]:
+        """Every token that ends a completion: the tokenizer's and those of the generation config."""
+        listed = getattr(getattr(self.model, "generation_config", None), "eos_token_id", None)
+        more = listed if isinstance(listed, list | tuple) else [] if listed is None else [listed]
+        return tuple(dict.fromkeys([self.eos_id, *more]))
+
+    @property
+    def pad_id(self) -> int:
+        return self.tokenizer.pad_token_id
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.model.parameters()).device
+
+    @property
+    def vocabulary(self) -> int:
+        """Entries of the output layer (may exceed the tokenizer's)."""
+        return self.model.get_output_embeddings().weight.shape[0]
+
+    @property
+    def context_length(self) -> int:
+        """Longest prompt plus completion, in tokens."""
+        positions = getattr(self.model.config, "max_position_embeddings", None) or NO_LIMIT
+        return min(positions, self.tokenizer.model_max_length, NO_LIMIT)
+
+    def token_ids(self, prompts: Sequence[Prompt]) -> list[list[int]]:
+        """The tokens of each prompt, as the tokenizer's own rules (begin token, chat template) give them."""
+        return [self._one(prompt) for prompt in prompts]
+
+    def _one(self, prompt: Prompt) -> list[int]:
+        text, special = prompt.text, True
+        template = getattr(self.tokenizer, "chat_template", None)
+        if prompt.messages and not template:
+            raise UserError(f"prompt {prompt.id} is a chat, but this model's tokenizer has no chat template")
+        if prompt.messages or (template and self.chat):
+            messages = [dict(m) for m in prompt.messages] or [{"role": "user", "content": prompt.text}]
+            text = self.tokenizer.apply_chat_template(
+                messages, add_generation_prompt=True, tokenize=False, **self.template_options
+            )
+            special = False  # the template writes them itself
+        ids = self.tokenizer(text, add_special_tokens=special)["input_ids"]
+        if not ids:
+            raise UserError(f"prompt {prompt.id} is empty")
+        if self.tokenizer.unk_token_id in ids:
+            unknown = unknown_characters(self.tokenizer, text)
+            if unknown:
+                raise UserError(
+                    f"prompt {prompt.id}: the model's tokenizer does not know {unknown[0]!r} (in {text[:60]!r})"
+                )
+        return ids
+
+    def check_prompts(self, prompts: Sequence[Prompt], max_tokens: int) -> None:
+        """Refuses prompts that leave no room for `max_tokens` completion tokens in the context."""
+        self._check(prompts, self.token_ids(prompts), max_tokens)
+
+    def _check(self, prompts: Sequence[Prompt], ids: list[list[int]], max_tokens: int) -> None:
+        for prompt, row in zip(prompts, ids, strict=True):
+            if len(row) + max_tokens > self.context_length:
+                raise UserError(
+                    f"prompt {prompt.id} has {len(row)} tokens; with {max_tokens} completion tokens that exceeds "
+                    f"the model's context of {self.context_length}: at most {self.context_length - max_tokens} fit"
+                )
+
+    def encode(self, prompts: Sequence[Prompt], *, max_tokens: int | None = None) -> tuple[Tensor, Tensor]:
+        """(ids, mask), both (P, Tp) int64, left-padded, on the model's device.
+
+        With `max_tokens`, prompts that leave no room for so many completion tokens are refused.
+        """
+        ids = self.token_ids(prompts)
+        if max_tokens is not None:
+            self._check(prompts, ids, max_tokens)
+        width = max(map(len, ids))
+        padded = torch.tensor([[self.pad_id] * (width - len(row)) + row for row in ids])
+        mask = torch.tensor([[0] * (width - len(row)) + [1] * len(row) for row in ids])
+        return padded.to(self.device), mask.to(self.device)
+
+    def decode(self, ids: Tensor, mask: Tensor) -> list[str]:
+        """The text of each row's tokens where `mask` > 0, special tokens left out, nothing tidied."""
+        rows = [
+            [token for token, counts in zip(row, keep, strict=True) if counts]
+            for row, keep in zip(ids.tolist(), (mask > 0).tolist(), strict=True)
+        ]
+        return self.tokenizer.batch_decode(rows, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+
+    def token_stats(
+        self,
+        prompt_ids: Tensor,
+        prompt_mask: Tensor,
+        completion_ids: Tensor,
+        mask: Tensor,
+        *,
+        temperature: float = 1.0,
+        entropy_gradient: bool = False,
+    ) -> TokenStats:
+        """Log-probability (with gradient) and exact entropy of each completion token where `mask` > 0.
+
+        Shapes as in `types.Rollouts`. Rows and columns without a counted token are not computed at all,
+        and the LM head runs on counted tokens only. Every completion token is visible to later ones,
+        counted or not. With no counted token the result is zeros without a gradient.
+        """
+        if temperature <= 0:
+            raise ValueError(f"temperature must be positive to define log-probabilities, got {temperature}")
+        used = mask > 0
+        logps = torch.zeros(mask.shape, device=mask.device)
+        rows = used.any(1).nonzero().squeeze(1)
+        if len(rows) == 0:
+            return TokenStats(logps, logps.clone())
+        first = int(prompt_mask[rows].any(0).nonzero()[0])
+        last = int(used.any(0).nonzero()[-1]) + 1
+        prompt, seen = prompt_ids[rows, first:], prompt_mask[rows, first:]
+        targets, counted = completion_ids[rows, :last], used[rows, :last]
+        # The last target is predicted but never read, so it is not an input.
+        inputs = torch.cat([prompt, targets[:, :-1]], 1)
+        visible = torch.cat([seen, torch.ones_like(targets[:, :-1])], 1)
+        hidden = self.model.get_decoder()(
+            input_ids=inputs,
+            attention_mask=visible,
+            position_ids=(visible.cumsum(1) - 1).clamp(min=0),
+            use_cache=False,
+        ).last_hidden_state[:, prompt.shape[1] - 1 :]
+        chosen, entropy = selected_stats(
+            hidden[counted],
+            targets[counted],
+            self.model.get_output_embeddings(),
+            temperature=temperature,
+            entropy_gradient=entropy_gradient,
+            logits_at_once=self.logits_at_once,
+            vocabulary=self.vocabulary,
+        )
+        return TokenStats(logps.masked_scatter(used, chosen), torch.zeros_like(logps).masked_scatter(used, entropy))
+
+    def save(self, path: str | Path) -> None:
+        """Writes a plain Hugging Face folder (adapters merged); a folder of an earlier save is replaced whole."""
+        path = Path(path)
+        if path.exists() and any(path.iterdir()) and not (path / "config.json").exists():
+            raise UserError(f"{path} exists and is not a model folder: refusing to replace it")
+        model = self.model
+        if hasattr(model, "merge_and_unload"):  # a peft model; merging is done on a copy
+            model = copy.deepcopy(model).merge_and_unload()
+        partial = path.with_name(path.name + ".partial")
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        with _without_bars():
+            model.save_pretrained(partial)
+        self.tokenizer.save_pretrained(partial)
+        if path.exists():
+            shutil.rmtree(path)
+        partial.rename(path)
+
+
+def load(path: str | Path, *, chat: bool = True) -> Policy:
+    """The policy in a Hugging Face folder, in float32."""
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    if not (Path(path) / "config.json").is_file():
+        raise UserError(f"no model at {path}: a folder with config.json, weights and tokenizer is expected")
+    with _without_bars():
+        model = AutoModelForCausalLM.from_pretrained(path, dtype=torch.float32)
+    return Policy(model, AutoTokenizer.from_pretrained(path), chat=chat)
+
+
+@contextmanager
+def _without_bars() -> Iterator[None]:
+    """Keeps transformers' progress bars for shards and tensors out of the output for the time being."""
+    from transformers.utils import logging
+
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()

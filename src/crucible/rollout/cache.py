@@ -1,0 +1,90 @@
+"""A key-value cache allocated once for a whole generation, whose rows can be dropped as they finish."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers.cache_utils import Cache, CacheLayerMixin
+
+
+class PreallocatedLayer(CacheLayerMixin):
+    """Keys and values of one layer, (rows, kv heads, capacity, head dim) each, filled from the left.
+
+    `update` writes in place and returns views of the filled part, so a decoding step copies one token
+    and not the whole cache. The buffers get their shape from the first update.
+    """
+
+    is_sliding = False
+    keys: Tensor
+    values: Tensor
+
+    def __init__(self, capacity: int) -> None:
+        super().__init__()
+        self.capacity = capacity
+        self.length = 0
+
+    def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None:
+        for name, states in (("keys", key_states), ("values", value_states)):
+            rows, heads, _, dim = states.shape
+            setattr(self, name, states.new_empty(rows, heads, self.capacity, dim))
+        self.is_initialized = True
+
+    def update(self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
+        if not self.is_initialized:
+            self.lazy_initialization(key_states, value_states)
+        start, self.length = self.length, self.length + key_states.shape[2]
+        self.keys[:, :, start : self.length] = key_states
+        self.values[:, :, start : self.length] = value_states
+        return self.keys[:, :, : self.length], self.values[:, :, : self.length]
+
+    def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
+        return self.length + query_length, 0
+
+    def get_seq_length(self) -> int:
+        return self.length
+
+    def get_max_length(self) -> int:
+        return self.capacity
+
+
+class RowCache(Cache):
+    """One `PreallocatedLayer` a layer, for a fixed number of tokens a row."""
+
+    def __init__(self, layers: int, capacity: int) -> None:
+        self.rows = [PreallocatedLayer(capacity) for _ in range(layers)]
+        super().__init__(layers=list(self.rows))
+
+    def expand(self, source: Tensor, capacity: int) -> RowCache:
+        """A cache with room for `capacity` tokens whose row i starts as a copy of row `source[i]`."""
+        wide = RowCache(len(self.rows), capacity)
+        for old, new in zip(self.rows, wide.rows, strict=True):
+            new.update(
+                old.keys[:, :, : old.length].index_select(0, source),
+                old.values[:, :, : old.length].index_select(0, source),
+            )
+        return wide
+
+    def shrink(self, rows: int, holes: Tensor, movers: Tensor) -> None:
+        """Keeps the first `rows` rows after copying rows `movers` over rows `holes`."""
+        for layer in self.rows:
+            for name in ("keys", "values"):
+                buffer = getattr(layer, name)
+                if len(holes):
+                    buffer[holes, :, : layer.length] = buffer[movers, :, : layer.length]
+                setattr(layer, name, buffer[:rows])
+
+
+def fill_holes(keep: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """How to pack the rows where `keep` (R,) bool into the front with the fewest moves.
+
+    Returns (order, holes, movers): after rows `movers` are copied over rows `holes`, the first
+    len(order) rows are the old rows `order`.
+    """
+    alive = int(keep.sum())
+    order = torch.arange(alive, device=keep.device)
+    holes = (~keep[:alive]).nonzero().squeeze(1)
+    movers = keep[alive:].nonzero().squeeze(1) + alive
+    order[holes] = movers
+    return order, holes, movers
