@@ -1,0 +1,162 @@
+"""A principle-conditioned Yes/No judge: r = log P(Yes) - log P(No) = logit(Yes) - logit(No)."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from crucible.errors import UserError
+from crucible.feedback.pipeline import Outcome
+from crucible.modules.rm_proofreader import Proofreader
+from crucible.modules.rm_questions import Asker, Packed, Row, answer_tokens, pack
+from crucible.policy import Policy, load
+from crucible.types import Prompt
+
+NOTES = "reward_model.json"
+PROOFREADER = "proofreader"
+
+
+class Judge:
+    """Scores (prompt, response, principle). 2509.21319: P(Yes | Yes or No) = sigmoid(r)."""
+
+    def __init__(
+        self,
+        policy: Policy,
+        notes: dict[str, Any] | None = None,
+        feedback: Outcome | None = None,
+        proofreader: Proofreader | None = None,
+    ) -> None:
+        self.policy = policy
+        self.proofreader = proofreader
+        self.notes = notes or {}
+        self.feedback = feedback
+        self.yes, self.no = answer_tokens(policy.tokenizer)
+        self.asker = Asker(policy)
+        self.seen_ids = policy.seen_ids
+
+    def rows(self, prompts: Sequence[Prompt], texts: Sequence[str], principles: Sequence[Sequence[str]]) -> list[Row]:
+        """What the judge reads of each response: the text, marked where there is a proofreader."""
+        if self.proofreader is not None:
+            texts = self.proofreader.mark(prompts, texts)
+        return self.asker.rows(prompts, texts, principles)
+
+    def hidden(self, batch: Packed) -> Tensor:
+        """(B, T, D) last hidden states, with gradient."""
+        device = self.policy.device
+        return self.policy.model.get_decoder()(
+            input_ids=batch.ids.to(device),
+            attention_mask=batch.attention.to(device),
+            position_ids=batch.positions.to(device),
+            use_cache=False,
+        ).last_hidden_state
+
+    def read(self, hidden: Tensor, batch: Packed) -> Tensor:
+        """(K,) r of every question in the batch."""
+        return self.log_odds(hidden[batch.answer_row.to(hidden.device), batch.answer_at.to(hidden.device)])
+
+    def log_odds(self, states: Tensor) -> Tensor:
+        """(K,) logit(Yes) - logit(No), float32, of states (K, D). Only two rows of the output layer are used."""
+        head = self.policy.model.get_output_embeddings()
+        pair = torch.tensor([self.yes, self.no], device=states.device)
+        bias = head.bias[pair] if getattr(head, "bias", None) is not None else None
+        logits = F.linear(states, head.weight[pair], bias).float()
+        return logits[:, 0] - logits[:, 1]
+
+    def score(
+        self, prompts: Sequence[Prompt], texts: Sequence[str], principles: Sequence[str], *, batch_tokens: int = 16384
+    ) -> Tensor:
+        """(N, P) r of every response under every principle, without gradient."""
+        each = self.score_each(prompts, texts, [principles] * len(texts), batch_tokens=batch_tokens)
+        return torch.stack(each) if each else torch.zeros(0, len(principles))
+
+    @torch.no_grad()
+    def score_each(
+        self,
+        prompts: Sequence[Prompt],
+        texts: Sequence[str],
+        principles: Sequence[Sequence[str]],
+        *,
+        batch_tokens: int = 16384,
+    ) -> list[Tensor]:
+        """r of every response under its own principles; rows are sorted by length, then batched."""
+        rows = self.rows(prompts, texts, principles)
+        out = [torch.zeros(0)] * len(rows)
+        training = self.policy.model.training
+        self.policy.model.eval()
+        for chosen in batches_by_length(rows, batch_tokens):
+            batch = pack([rows[i] for i in chosen], self.policy.pad_id)
+            r = self.read(self.hidden(batch), batch).cpu()
+            for i, values in zip(chosen, r.split([len(rows[i].questions) for i in chosen]), strict=True):
+                out[i] = values
+        self.policy.model.train(training)
+        return out
+
+    def save(self, path: str | Path) -> None:
+        """A Hugging Face folder with reward_model.json and the feedback it learnt from (feedback/), complete or
+        not at all; an earlier one is replaced."""
+        path = Path(path)
+        whole = path.with_name(f"{path.name}.new")
+        shutil.rmtree(whole, ignore_errors=True)
+        try:
+            whole.parent.mkdir(parents=True, exist_ok=True)
+            self.policy.save(whole)
+            notes = dict(self.notes)
+            if self.proofreader is not None:
+                self.proofreader.policy.save(whole / PROOFREADER)
+                notes["proofread_threshold"] = self.proofreader.threshold
+            if self.feedback is not None:
+                self.feedback.save(whole / "feedback")
+            (whole / NOTES).write_text(json.dumps(notes, indent=1) + "\n")
+        except OSError as e:
+            raise UserError(f"cannot write the reward model to {path}: {e.strerror}; set cache_dir") from None
+        shutil.rmtree(path, ignore_errors=True)
+        whole.rename(path)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Judge:
+        folder = Path(path)
+        if not (folder / NOTES).is_file():
+            raise UserError(
+                f"no reward model at {folder}: a folder with {NOTES} is expected, as algo=rm_principle writes it"
+            )
+        policy = load(folder)
+        policy.model.eval()
+        notes = json.loads((folder / NOTES).read_text())
+        proofreader = None
+        if (folder / PROOFREADER).is_dir():
+            proofreader = Proofreader(load(folder / PROOFREADER), threshold=notes["proofread_threshold"])
+        return cls(policy, notes, proofreader=proofreader)
+
+
+def batches_by_length(rows: Sequence[Row], batch_tokens: int) -> list[list[int]]:
+    """Row numbers, longest first, in batches of at most `batch_tokens` padded tokens (at least one row)."""
+    out: list[list[int]] = []
+    for i in sorted(range(len(rows)), key=lambda i: -rows[i].tokens):
+        if out and rows[out[-1][0]].tokens * (len(out[-1]) + 1) <= batch_tokens:
+            out[-1].append(i)
+        else:
+            out.append([i])
+    return out
+
+
+def teach_words(policy: Policy, texts: Sequence[str]) -> int:
+    """Makes every word of `texts` one token (with its leading space) and returns how many are new.
+
+    For models that read characters: questions become about three times shorter. New embeddings are drawn
+    with the spread of the old ones.
+    """
+    words = sorted({f" {word}" for text in texts for word in text.removesuffix("?").split()})
+    added = policy.tokenizer.add_tokens([w for w in words if len(policy.tokenizer.tokenize(w)) > 1])
+    if added:
+        spread = policy.model.get_input_embeddings().weight.detach().std().item()
+        policy.model.resize_token_embeddings(len(policy.tokenizer), mean_resizing=False)
+        with torch.no_grad():
+            policy.model.get_input_embeddings().weight[-added:].normal_(0, spread)
+    return added

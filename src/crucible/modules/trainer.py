@@ -1,0 +1,57 @@
+"""Lightning's Trainer with the settings a run of Crucible needs."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from crucible.errors import UserError
+
+if TYPE_CHECKING:
+    from lightning.pytorch import Callback, LightningModule
+
+
+def lightning_trainer(
+    *,
+    module: LightningModule,
+    callbacks: Iterable[Callback] = (),
+    accelerator: str = "auto",
+    devices: int = 1,
+    precision: str = "32-true",
+    threads: int | None = None,
+    deterministic: bool = True,
+) -> Any:
+    """A `lightning.pytorch.Trainer` of `module.epochs` epochs.
+
+    Checkpoints, metrics and progress are ours, so Lightning's are off.
+
+    Lightning's own CSV logger deletes rows on resume and its checkpoint callback keeps no checksums;
+    the run directory does both.
+    """
+    if devices != 1:
+        raise UserError(f"trainer.devices={devices}: this version trains with one process; set trainer.devices=1")
+    import lightning.pytorch as pl
+    import torch
+
+    if threads is not None:
+        torch.set_num_threads(threads)
+    logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
+    # a data loader that counts updates has no use for workers; one epoch is one step, so it is short
+    warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+    warnings.filterwarnings("ignore", message=".*srun.*command is available.*")
+    return pl.Trainer(
+        max_epochs=module.epochs,
+        callbacks=list(callbacks),
+        accelerator=accelerator,
+        devices=devices,
+        precision=precision,  # type: ignore[arg-type]
+        deterministic=deterministic,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        use_distributed_sampler=False,
+    )

@@ -1,0 +1,150 @@
+"""`reward=rlbff`: the log-odds that a response fulfils written principles, by a reward model."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from crucible.errors import UserError
+from crucible.types import Completion, Prompt, Scores
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from crucible.modules.rm_recipe import RewardModelRecipe
+    from crucible.modules.rm_scorer import Judge
+
+RELIABLE = 0.9  # balanced held-out accuracy below which a principle's reward is warned of (ours)
+
+
+class RLBFF:
+    """r(x, y, p) = log P(Yes) - log P(No) of every principle p; the total is their mean or minimum.
+
+    Source: 2509.21319 (score at the answer position; r clipped to +-`clip`, 50 on each side in the released
+    code). Components: one for each principle, logged as reward/<short name>, and `true/<short name>`, its
+    fulfilment by program, for principles the task knows; the truth never enters the total.
+    The policy never sees the principles. Differs from the paper: there one principle belongs to each
+    prompt; here the same ones are asked of every prompt.
+    """
+
+    needs: tuple[str, ...] = ()
+
+    def __init__(
+        self, *, judge: Judge, task: Any, principles: Sequence[str], combine: Literal["mean", "min"], clip: float
+    ) -> None:
+        self.judge, self.task, self.principles, self.combine, self.clip = judge, task, tuple(principles), combine, clip
+        self.names = short_names(self.principles)
+        known = set(task.principles()) if hasattr(task, "principles") else set()
+        self.known = [p for p in self.principles if p in known]
+        for principle in self.principles:  # too long for the model: refused before any rollout
+            judge.asker.question(principle)
+
+    def __call__(self, prompts: Sequence[Prompt], completions: Sequence[Completion]) -> Scores:
+        import torch
+
+        texts = [c.text for c in completions]
+        r = self.judge.score(prompts, texts, self.principles).clamp(-self.clip, self.clip)
+        total = r.mean(1) if self.combine == "mean" else r.amin(1)
+        components = {self.names[p]: r[:, i] for i, p in enumerate(self.principles)}
+        truth = self.truth(prompts, completions)
+        components |= {f"true/{self.names[p]}": values for p, values in truth.items()}
+        return Scores(total=total.to(torch.float32), components=components)
+
+    def fulfilment(self, prompts: Sequence[Prompt], completions: Sequence[Completion]) -> dict[str, Tensor]:
+        """`true/<short name>` of every principle the task knows, and `yes/<short name>` of every principle: r > 0."""
+        r = self.judge.score(prompts, [c.text for c in completions], self.principles)
+        said = {f"yes/{self.names[p]}": (r[:, i] > 0).float() for i, p in enumerate(self.principles)}
+        return said | {f"true/{self.names[p]}": values for p, values in self.truth(prompts, completions).items()}
+
+    def truth(self, prompts: Sequence[Prompt], completions: Sequence[Completion]) -> dict[str, Tensor]:
+        """Fulfilment by program, (N,) 0.0 or 1.0, of every principle the task knows."""
+        import torch
+
+        return {
+            principle: torch.tensor(
+                [float(self.task.fulfils(p, c.text, principle)) for p, c in zip(prompts, completions, strict=True)]
+            )
+            for principle in self.known
+        }
+
+
+def rlbff(
+    *,
+    task: Any,
+    policy: Any,
+    cache_dir: str | Path,
+    report: Callable[[str], None],
+    recipe: RewardModelRecipe,
+    principles: list[str],
+    combine: Literal["mean", "min"] = "mean",
+    checkpoint: str | None = None,
+    clip: float = 50.0,
+) -> RLBFF:
+    """The reward with the model in the folder `checkpoint`, or with the one of `recipe`, trained and cached
+    first where it is not in the cache.
+
+    Errors: UserError for no or repeated principles, one too long for the model, a missing checkpoint.
+    """
+    from crucible.modules.rm_scorer import Judge
+
+    chosen = [" ".join(p.split()) for p in principles]
+    if not chosen or not all(chosen) or len(set(chosen)) < len(chosen):
+        raise UserError(f"reward.principles={principles}: name one or more different principles")
+    if combine not in ("mean", "min"):
+        raise UserError(f"reward.combine={combine}: it must be mean or min")
+    if not clip > 0:
+        raise UserError(f"reward.clip={clip}: it must be above 0")
+    if hasattr(task, "principles"):
+        warn_of_typos(chosen, list(task.principles()), report)
+    if checkpoint is not None:
+        judge = Judge.load(checkpoint)
+        report(f"reward model from {checkpoint}")
+    else:
+        from crucible.modules.reward_model import trained_judge
+
+        judge = trained_judge(task=task, policy=policy, cache_dir=cache_dir, recipe=recipe, report=report)
+    warn_of_weakness(judge.notes, chosen, report)
+    return RLBFF(judge=judge, task=task, principles=chosen, combine=combine, clip=clip)
+
+
+def warn_of_typos(principles: Sequence[str], known: Sequence[str], report: Callable[[str], None]) -> None:
+    """Free text is allowed, but what a program cannot check is said, with the nearest known principle."""
+    for principle in principles:
+        if principle in known:
+            continue
+        near = difflib.get_close_matches(principle, known, n=1, cutoff=0.8)
+        hint = f' (did you mean "{near[0]}"?)' if near else ""
+        report(f'warning: no program can check the principle "{principle}"{hint}; its truth is not logged')
+
+
+def warn_of_weakness(notes: Mapping[str, Any], principles: Sequence[str], report: Callable[[str], None]) -> None:
+    """Says where the reward model was often wrong on held-out answers: a policy would learn its errors."""
+    for principle in principles:
+        accuracy = notes.get("held_out", {}).get(f"rm/accuracy_balanced/{principle}")
+        if accuracy is not None and accuracy < RELIABLE:
+            report(
+                f'warning: on "{principle}" the reward model has a balanced held-out accuracy of {accuracy:.1%}; '
+                "compare the reward with true/ in the metrics"
+            )
+
+
+_FILLERS = {"the", "is", "are", "it", "a", "an", "and", "than", "of", "in", "to", "every"}
+
+
+def short_names(principles: Sequence[str]) -> dict[str, str]:
+    """A metric name for each principle, from its own words: "the final answer is right" -> final_answer_right.
+
+    At most four words; equal names get a hash of their text.
+    """
+    names: dict[str, str] = {}
+    for principle in principles:
+        words = ["".join(c for c in w if c.isalnum()) for w in principle.lower().split()]
+        kept = [w for w in words if w and w not in _FILLERS] or [w for w in words if w]
+        name = "_".join(kept[:4]) or "principle"
+        if name in names.values():
+            name += "_" + hashlib.blake2b(principle.encode(), digest_size=2).hexdigest()
+        names[principle] = name
+    return names
