@@ -1,0 +1,80 @@
+"""The whole program: config -> parts -> trainer.fit -> a run directory."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from crucible.analysis.closing import closing_words
+from crucible.analysis.figures import draw_run_figures
+from crucible.config.dry_run import run_directory
+from crucible.modules.callbacks import Checkpoint, Progress, Stop
+from crucible.modules.journal import Journal, tell
+from crucible.modules.lifecycle import recorded, restarted
+from crucible.parts import Parts
+from crucible.rundir import RunDir
+
+
+def run(
+    *,
+    algo: Mapping[str, Any],
+    entropy: Mapping[str, Any],
+    reward: Mapping[str, Any],
+    data: Mapping[str, Any],
+    sampler: Mapping[str, Any],
+    model: Mapping[str, Any],
+    rollout: Mapping[str, Any],
+    trainer: Mapping[str, Any],
+    logger: Mapping[str, Any],
+    batch: Mapping[str, Any],
+    sampling: Mapping[str, Any],
+    optim: Mapping[str, Any],
+    evaluation: Mapping[str, Any],
+    seed: int,
+    steps: int,
+    experiment: str,
+    run_id: str | None = None,
+    runs_dir: str = "runs",
+    cache_dir: str = ".cache",
+    checkpoint_every: int = 25,
+    keep_checkpoints: int = 2,
+    samples_every: int = 25,
+    figures: bool = True,
+    resume: Literal["auto", "never", "force"] = "auto",
+    dry_run: bool = False,
+) -> Path:
+    """Run one experiment and return its run directory. The keywords are the keys of conf/train.yaml.
+
+    Errors: UserError, one line; nothing is left behind by a run that was refused before its first step.
+    """
+    config = dict(locals())
+    path = run_directory(config)
+    with RunDir.open(
+        path, config, resume=resume, takeover=restarted(), keep_checkpoints=keep_checkpoints, steps=steps, report=tell
+    ) as run_dir:
+        if run_dir.finished:
+            tell(f"nothing to do: {path} is finished\n{closing_words(path)}")
+            return path
+        parts = Parts(
+            {
+                "task": data, "policy": model, "engine": rollout, "reward": reward, "sampler": sampler,
+                "entropy": entropy, "logger": logger, "batch": batch, "sampling": sampling, "optim": optim,
+                "evaluation": evaluation,
+            },
+            run_dir=run_dir, path=path, config=config, report=tell, cache_dir=Path(cache_dir), seed=seed, steps=steps,
+            samples_every=samples_every, resume=resume,
+        )  # fmt: skip
+        with recorded(run_dir, parts):
+            journal = parts.add("journal", Journal(run_dir, parts["logger"], tell))
+            module = parts.build(algo)
+            ends_of_step = [*module.callbacks(parts), Progress(journal), Checkpoint(checkpoint_every, journal)]
+            loop = parts.build(trainer, module=module, callbacks=[*ends_of_step, Stop(journal)])
+            loop.fit(module, ckpt_path=run_dir.latest_checkpoint(), weights_only=True)
+            if module.steps_done == module.epochs:
+                run_dir.write_policy(module.policy.save)
+                run_dir.write_status("finished", step=module.steps_done)
+    if figures:
+        draw_run_figures(path)
+    tell(closing_words(path))
+    return path

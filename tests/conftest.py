@@ -1,0 +1,51 @@
+"""Shared by all tests: two threads at most, no network, and small runs in process."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("WANDB_MODE", "offline")
+
+ROOT = Path(__file__).resolve().parents[1]
+
+# A policy of 20,000 random weights and short completions: a step takes a tenth of a second.
+SMALL = [
+    "data=chain",
+    "data.terms=2",
+    "data.eval_prompts=4",
+    "reward=exact",
+    "reward._target_=tests.small_world.CountsDigits",
+    "sampling.max_tokens=12",
+    "model.hidden_size=32",
+    "model.layers=1",
+    "model.heads=2",
+    "model.intermediate_size=32",
+    "model.context_length=64",
+    "model.warmup=null",
+    "batch.prompts_per_step=4",
+    "batch.samples_per_prompt=4",
+    "batch.updates_per_rollout=2",
+    "batch.micro_batch_tokens=256",
+    "evaluation.samples_per_prompt=2",
+    "optim.lr=0.003",
+    "trainer.accelerator=cpu",
+    "figures=false",
+    "steps=2",
+]
+
+
+@pytest.fixture()
+def small_run(tmp_path, capsys):
+    """`small_run("algo=grpo", ...)` composes, checks and runs a small experiment; returns its run directory."""
+    from crucible.config.compose import compose
+    from crucible.run import run
+
+    def launch(*overrides: str) -> Path:
+        places = [f"runs_dir={tmp_path / 'runs'}", f"cache_dir={tmp_path / 'cache'}"]
+        return run(**compose([*SMALL, *places, *overrides], ROOT).config)
+
+    return launch
