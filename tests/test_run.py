@@ -158,8 +158,9 @@ def test_killed_after_a_checkpoint_and_started_again_gives_the_numbers_of_an_und
     killed = small_run("run_id=killed", *options)
     assert read_status(killed)["attempt"] == 2
     assert timeless(read_metrics(killed)) == timeless(read_metrics(whole))
-    weights = [torch.load(p / "checkpoints" / "step-000004.ckpt", weights_only=True)["state_dict"] for p in (whole, killed)]
-    assert all(torch.equal(a, b) for a, b in zip(weights[0].values(), weights[1].values(), strict=True))
+    ends = [p / "checkpoints" / "step-000004.ckpt" for p in (whole, killed)]
+    a, b = (torch.load(end, weights_only=True)["state_dict"] for end in ends)
+    assert all(torch.equal(x, y) for x, y in zip(a.values(), b.values(), strict=True))
 
 
 def test_every_metric_of_a_run_is_documented(small_run):

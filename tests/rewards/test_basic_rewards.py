@@ -102,7 +102,7 @@ def test_weighted_refuses_weights_that_do_not_match_the_parts():
 def test_a_reward_that_breaks_its_contract_stops_the_run():
     with pytest.raises(RewardError, match=r"shape \(2,\) for 3 completions"):
         checked("mine", Scores(torch.zeros(2)), 3)
-    with pytest.raises(RewardError, match="1 of 2 values are NaN or infinite .first at row 1"):
+    with pytest.raises(RewardError, match=r"1 of 2 values are NaN or infinite \(first at row 1\)"):
         checked("mine", Scores(torch.tensor([0.0, float("nan")])), 2)
     valid = torch.tensor([True, False])
     assert checked("mine", Scores(torch.tensor([0.0, float("nan")]), valid=valid), 2).valid is valid

@@ -89,6 +89,8 @@ def rewarded_and_true(name: str, reward: Any, rollouts: Rollouts) -> dict[str, f
     scores = reward(rollouts.prompts, rollouts.completions())
     metrics = {f"eval/{name}/reward": scores.total.mean().item()}
     for label, values in scores.components.items():
+        if label.startswith("true/"):
+            continue
         metrics[f"eval/{name}/reward/{label}"] = values.mean().item()
     if hasattr(reward, "fulfilment"):
         for label, values in reward.fulfilment(rollouts.prompts, rollouts.completions()).items():

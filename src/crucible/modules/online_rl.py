@@ -268,7 +268,8 @@ def step_metrics(x: Experience) -> dict[str, float]:
         "groups/without_signal": share_without_signal(x.advantages.values, rows.group),
     }
     for name, values in x.scores.components.items():
-        metrics[f"reward/{name}"] = values[valid].mean().item() if len(rewards) else math.nan
+        label = name if name.startswith("true/") else f"reward/{name}"  # known by program, not rewarded
+        metrics[label] = values[valid].mean().item() if len(rewards) else math.nan
     return metrics | x.advantages.diagnostics
 
 

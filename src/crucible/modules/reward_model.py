@@ -25,6 +25,7 @@ from crucible.modules.rm_recipe import RewardModelRecipe, cache_folder
 from crucible.modules.rm_scorer import Judge, teach_words
 from crucible.modules.updates import no_loader
 from crucible.policy import Policy
+from crucible.rewards.rlbff import held_out_row
 
 
 def yes_no_loss(log_odds: Tensor, fulfilled: Tensor) -> Tensor:
@@ -170,6 +171,8 @@ class RewardModel(pl.LightningModule):
         }
         if self.journal is not None:
             self.journal.row({"kind": "update", "step": self.steps_done, "update": self.updates_done, **self.metrics})
+        if self.steps_done == self.epochs and self.journal is not None:
+            self.journal.row({"kind": "reward_model", "step": self.steps_done, **held_out_row(measured)})
         if self.steps_done == self.epochs:
             self.report("reward model on held-out prompts\n" + rm_metrics.table(measured, self.task.principles()))
             if self.folder is not None:

@@ -32,7 +32,7 @@ class RewardModelRecipe:
     """
 
     embedder: Embedder
-    responses: int = 6000
+    responses: int = 16000
     held_out_responses: int = 1024
     demonstration_share: float = 0.3
     sample_share: float = 0.4
@@ -43,7 +43,7 @@ class RewardModelRecipe:
     fabrication_rate: float = 0.022
     evidence_threshold: float = 60.0
     tau: float = 0.8
-    epochs: int = 3
+    epochs: int = 2
     batch_responses: int = 64
     learning_rate: float = 2e-3
     rise_steps: int = 20

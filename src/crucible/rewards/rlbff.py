@@ -82,9 +82,10 @@ def rlbff(
     combine: Literal["mean", "min"] = "mean",
     checkpoint: str | None = None,
     clip: float = 50.0,
+    journal: Any = None,
 ) -> RLBFF:
     """The reward with the model in the folder `checkpoint`, or with the one of `recipe`, trained and cached
-    first where it is not in the cache.
+    first where it is not in the cache. How good the model was held out goes into the run's metrics.
 
     Errors: UserError for no or repeated principles, one too long for the model, a missing checkpoint.
     """
@@ -107,7 +108,15 @@ def rlbff(
 
         judge = trained_judge(task=task, policy=policy, cache_dir=cache_dir, recipe=recipe, report=report)
     warn_of_weakness(judge.notes, chosen, report)
+    if journal is not None and "held_out" in judge.notes:
+        journal.row({"kind": "reward_model", "step": 0, **held_out_row(judge.notes["held_out"])})
     return RLBFF(judge=judge, task=task, principles=chosen, combine=combine, clip=clip)
+
+
+def held_out_row(measured: Mapping[str, float]) -> dict[str, float]:
+    """The accuracies by principle among the measures of a reward model, as a metrics row holds them."""
+    kinds = ("accuracy_true/", "sampled/accuracy_true/", "sampled/auc_within/")
+    return {n.removeprefix("rm/"): v for n, v in measured.items() if n.removeprefix("rm/").startswith(kinds)}
 
 
 def warn_of_typos(principles: Sequence[str], known: Sequence[str], report: Callable[[str], None]) -> None:
