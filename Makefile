@@ -46,10 +46,10 @@ demo: setup  ## set up, then one experiment: CE-GPPO against an RLBFF reward
 	$(BIN)/python train.py algo=ce_gppo reward=rlbff
 
 test: setup-test  ## set up, then the fast tests
-	$(BIN)/python -m pytest -m "not slow and not slurm"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not slow and not slurm"
 
 test-all: $(VENV)/.installed-models  ## every test, the slow ones too
-	$(BIN)/python -m pytest -m "not slurm"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not slurm"
 
 lint: $(VENV)/.installed-lint  ## ruff everywhere, mypy on the pure parts
 	$(BIN)/ruff check .

@@ -138,7 +138,7 @@ def test_the_loss_is_on_the_completion_and_its_end_and_not_on_the_prompt(warm):
         dict(seed=1),
         dict(layers=2),
     ],
-    ids=str,
+    ids=["warm-up seed", "target", "task", "model seed", "layers"],
 )
 def test_the_key_follows_model_options_and_task(tmp_path, changed):
     def key(task=None, warmup=None, **shape):

@@ -46,7 +46,16 @@ def equal(a: Rollouts, b: Rollouts) -> bool:
     return torch.equal(a.completion_ids, b.completion_ids) and torch.equal(a.mask, b.mask)
 
 
-@pytest.mark.parametrize("make", [qwen3, llama, gpt2, lambda: mistral(8), lambda: mistral(500)], ids=str)
+MODELS = {
+    "qwen3": qwen3,
+    "llama": llama,
+    "gpt2": gpt2,
+    "sliding window 8": lambda: mistral(8),
+    "sliding window 500": lambda: mistral(500),
+}
+
+
+@pytest.mark.parametrize("make", MODELS.values(), ids=MODELS)
 @pytest.mark.parametrize("ends", [[2], MANY_ENDS], ids=["few stop", "many stop"])
 @pytest.mark.parametrize("fused", [True, False], ids=["fused", "modules"])
 def test_greedy_tokens_are_those_of_transformers_generate(make, ends, fused):
@@ -62,7 +71,7 @@ def test_greedy_tokens_are_those_of_transformers_generate(make, ends, fused):
         assert len(set(ours.lengths.tolist())) > 1
 
 
-@pytest.mark.parametrize("make", [qwen3, llama, gpt2, lambda: mistral(8)], ids=str)
+@pytest.mark.parametrize("make", list(MODELS.values())[:4], ids=list(MODELS)[:4])
 @pytest.mark.parametrize("temperature", [1.0, 0.7])
 @pytest.mark.parametrize("fused", [True, False], ids=["fused", "modules"])
 def test_recorded_log_probabilities_are_the_recomputed_ones(make, temperature, fused):

@@ -49,7 +49,9 @@ def scaled_norms():
     return model
 
 
-@pytest.mark.parametrize("make", [scaled_norms, lambda: llama().model, qwen2, biased_llama], ids=str)
+@pytest.mark.parametrize(
+    "make", [scaled_norms, lambda: llama().model, qwen2, biased_llama], ids=["norms", "llama", "qwen2", "biased"]
+)
 @pytest.mark.parametrize("padded", [True, False])
 def test_a_step_equals_the_models_own(make, padded):
     model, start, capacity = make(), 5, 9

@@ -34,6 +34,7 @@ def lightning_trainer(
         raise UserError(f"trainer.devices={devices}: this version trains with one process; set trainer.devices=1")
     import lightning.pytorch as pl
     import torch
+    from lightning.pytorch.plugins.environments import SLURMEnvironment
 
     if threads is not None:
         torch.set_num_threads(threads)
@@ -41,6 +42,9 @@ def lightning_trainer(
     # a data loader that counts updates has no use for workers; one epoch is one step, so it is short
     warnings.filterwarnings("ignore", message=".*does not have many workers.*")
     warnings.filterwarnings("ignore", message=".*srun.*command is available.*")
+    warnings.filterwarnings("ignore", message=".*LeafSpec.*deprecated.*")
+    # the judge and the proofreader of a reward are in eval mode on purpose
+    warnings.filterwarnings("ignore", message=".*module\\(s\\) in eval mode.*")
     return pl.Trainer(
         max_epochs=module.epochs,
         callbacks=list(callbacks),
@@ -54,4 +58,6 @@ def lightning_trainer(
         enable_model_summary=False,
         num_sanity_val_steps=0,
         use_distributed_sampler=False,
+        # a job requeues itself through crucible.sweeps; Lightning's own way saves inside a signal handler
+        plugins=[SLURMEnvironment(auto_requeue=False)] if SLURMEnvironment.detect() else None,
     )

@@ -1,0 +1,99 @@
+"""Finished runs side by side: where each started, where it ended, and whether the mechanism was at work."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from crucible.analysis.evaluation import evaluations, paired
+from crucible.analysis.load import RunRecord, load_run
+from crucible.errors import UserError
+
+HEADER = (
+    "| run | seed | before | after | change | entropy | left | right | steps/s |",
+    "|---|---|---|---|---|---|---|---|---|",
+)
+
+
+def facts(path: Path | str) -> dict[str, Any]:
+    """The numbers of one finished run, as plain values. Errors: UserError for a run without an end."""
+    run = load_run(path)
+    rows = run.rows("update")
+    found = evaluations(run.rows("eval"))
+    if len(found) < 2 or found[-1].phase != "after":
+        raise UserError(f"{path}: no evaluation before and after training; finish the run first (same command)")
+    before, after = found[0], found[-1]
+    change = paired(before, after, 1)
+    last_tenth = rows[-max(1, len(rows) // 10) :]
+    return {
+        "experiment": Path(path).parent.name,
+        "run_id": Path(path).name,
+        "seed": run.config["seed"],
+        "data": before.data,
+        "problems": len(before.right),
+        "samples": before.n,
+        "before": interval(before.avg()),
+        "after": interval(after.avg()),
+        "change": interval(change),
+        "entropy_last": mean(last_tenth, "policy/entropy"),
+        "preserved_left": mean(rows, "policy/preserved_left"),
+        "preserved_right": mean(rows, "policy/preserved_right"),
+        "rollout_s": mean(rows, "time/rollout_s"),
+        "reward_s": mean(rows, "time/reward_s"),
+        "update_s": mean(rows, "time/update_s"),
+        "eval": {n: [first_of(run, n), last_of(run, n)] for n in named(run)},
+    }
+
+
+def named(run: RunRecord) -> list[str]:
+    """What the evaluations say beside accuracy: reward, share of Yes, fulfilment by program."""
+    name = next(key for key in run.rows("eval")[0] if key.endswith("/reward")).removesuffix("/reward")
+    keys = [k for k in run.rows("eval")[0] if k.startswith((f"{name}/true/", f"{name}/yes/", f"{name}/reward"))]
+    return sorted(keys)
+
+
+def first_of(run: RunRecord, name: str) -> float:
+    return float(run.rows("eval")[0][name])
+
+
+def last_of(run: RunRecord, name: str) -> float:
+    return float(run.rows("eval")[-1][name])
+
+
+def mean(rows: Iterable[Mapping[str, Any]], name: str) -> float:
+    """Over the rows that have it."""
+    values = [float(row[name]) for row in rows if name in row]
+    if not values:
+        raise UserError(f"no row has {name}")
+    return sum(values) / len(values)
+
+
+def interval(found: Any) -> list[float]:
+    return [found.value, found.low, found.high]
+
+
+def table(runs: Iterable[Mapping[str, Any]]) -> str:
+    """Markdown. Accuracies are avg@n on held-out prompts in %, with 95 % intervals over prompts."""
+    lines = list(HEADER)
+    for r in sorted(runs, key=lambda r: (r["experiment"], r["seed"])):
+        pace = 1 / (r["rollout_s"] + r["reward_s"] + r["update_s"])
+        lines.append(
+            f"| {r['experiment']} | {r['seed']} | {percent(r['before'])} | {percent(r['after'])} | "
+            f"{percent(r['change'], sign='+')} | {r['entropy_last']:.3f} | {r['preserved_left']:.2%} | "
+            f"{r['preserved_right']:.2%} | {pace:.2f} |"
+        )
+    return "\n".join(lines)
+
+
+def percent(values: list[float], sign: str = "") -> str:
+    value, low, high = (100 * v for v in values)
+    return f"{value:{sign}.1f} [{low:{sign}.1f}, {high:{sign}.1f}]"
+
+
+def write(paths: Iterable[Path | str], file: Path) -> str:
+    """Store the facts of these runs in `file` (JSON) and return their table."""
+    runs = [facts(path) for path in paths]
+    file.write_text(json.dumps(runs, indent=1) + "\n")
+    return table(runs)
