@@ -98,7 +98,7 @@ def test_a_finished_run_is_not_run_again(small_run, capsys):
 
 def test_a_step_in_which_nothing_can_be_learned_changes_nothing(small_run):
     """Random weights are never right, so the filter of DAPO and CE-GPPO drops every group."""
-    path = small_run("algo=ce_gppo", "algo/filter=drop_without_signal", "data.terms=8", "model.context_length=128")
+    path = small_run("algo=ce_gppo", "algo.filter.by=success", "data.terms=8", "model.context_length=128")
     rows = [row for row in read_metrics(path) if row["kind"] == "update"]
     assert all(row["policy/updates_without_rows"] == 1.0 for row in rows)
     assert rows[-1]["rows/trained"] == 0.0

@@ -21,17 +21,17 @@ def test_keep_all():
 
 
 def test_by_success_looks_at_right_and_wrong_only():
-    kept = drop_without_signal(SUCCESS, Scores(REWARD), GROUP)
+    kept = drop_without_signal(SUCCESS, Scores(REWARD), GROUP, by="success")
     assert kept.tolist() == [False, False, True, True, False, False, False]
 
 
 def test_by_reward_looks_at_the_total_reward_only():
-    kept = drop_without_signal(SUCCESS, Scores(REWARD), GROUP, by="reward")
+    kept = drop_without_signal(SUCCESS, Scores(REWARD), GROUP)
     assert kept.tolist() == [True, True, False, False, False, False, False]
 
 
 def test_boolean_success():
-    kept = drop_without_signal(SUCCESS.bool(), Scores(REWARD), GROUP)
+    kept = drop_without_signal(SUCCESS.bool(), Scores(REWARD), GROUP, by="success")
     assert kept.tolist() == [False, False, True, True, False, False, False]
 
 

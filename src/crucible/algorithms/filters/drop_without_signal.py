@@ -17,14 +17,15 @@ _MEASURES = ("success", "reward")
 
 @needs(min_samples_per_prompt=2, because="a group of one has nothing to be compared with")
 def drop_without_signal(
-    success: Tensor, scores: Scores, group: Tensor, *, by: Literal["success", "reward"] = "success"
+    success: Tensor, scores: Scores, group: Tensor, *, by: Literal["success", "reward"] = "reward"
 ) -> Tensor:
     """(N,) bool: True for the rows of groups in which the measure takes at least two values.
 
     DAPO, 2503.14476, section 3.2: groups whose accuracy is 0 or 1 are dropped; CE-GPPO's scripts drop
-    those whose accuracy has standard deviation 0, which is the same for right/wrong answers. by="success"
-    looks at the raw `success` (right or wrong), never at shaped rewards; by="reward" at `scores.total`,
-    for rewards that are not about being right. Rows without a reward are not looked at; a group with
+    those whose accuracy has standard deviation 0, which is the same for right/wrong answers. by="reward"
+    looks at `scores.total`, which is that accuracy under reward=exact. by="success" looks at the raw
+    `success` (right or wrong) whatever is rewarded: for rewards shaped on top of it (DAPO's length term).
+    It is not the default because it lets the truth into runs whose reward must not know it (rlbff). Rows without a reward are not looked at; a group with
     fewer than two others is dropped.
 
     Differs from the paper: it does not sample again to refill the batch. verl keeps groups of one.
