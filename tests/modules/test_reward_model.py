@@ -98,6 +98,10 @@ def test_padding_company_batching_and_order_do_not_change_a_score():
     one_question = torch.cat([judge.score(PROMPTS, TEXTS, [p]) for p in PRINCIPLES], 1)
     torch.testing.assert_close(together, one_question, atol=1e-5, rtol=1e-5)
     assert together.std(1).min() > 0  # the principle matters
+    twice = judge.score([*PROMPTS, *PROMPTS], [*TEXTS, *TEXTS[::-1]], PRINCIPLES)
+    torch.testing.assert_close(twice[:3], together, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(twice[4], together[1], atol=1e-5, rtol=1e-5)  # the same text, asked only once
+    assert not torch.allclose(twice[3], together[0])  # another text for the same prompt
     assert judge.score([], [], PRINCIPLES).shape == (0, len(PRINCIPLES))
 
 

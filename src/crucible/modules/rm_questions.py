@@ -50,11 +50,15 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Packed:
-    """B rows of T tokens with K questions in all. `answer_row`, `answer_at` (K,): where each answer is read."""
+    """B rows of T tokens with K questions in all. `answer_row`, `answer_at` (K,): where each answer is read.
+
+    `attention` is None where no row has more than one question: then plain causal attention says the same, since
+    padding is on the right.
+    """
 
     ids: Tensor  # (B, T)
     positions: Tensor  # (B, T)
-    attention: Tensor  # (B, 1, T, T) additive, 0 or the dtype's minimum
+    attention: Tensor | None  # (B, 1, T, T) additive, 0 or the dtype's minimum
     answer_row: Tensor
     answer_at: Tensor
 
@@ -118,10 +122,12 @@ def pack(rows: Sequence[Row], pad_id: int, *, dtype: torch.dtype = torch.float32
             answers.append((i, len(tokens) - 1))
         n = len(tokens)
         ids[i, :n], positions[i, :n], segment[i, :n] = torch.tensor(tokens), torch.tensor(places), torch.tensor(parts)
-    key, query = segment[:, None, :], segment[:, :, None]
-    causal = torch.ones(width, width, dtype=torch.bool).tril()
-    seen = causal & (((key == query) & (key >= 0)) | ((key == 0) & (query > 0)))
-    seen |= torch.eye(width, dtype=torch.bool)
-    attention = torch.zeros(seen.shape, dtype=dtype).masked_fill(~seen, torch.finfo(dtype).min)[:, None]
+    attention = None
+    if max(len(row.questions) for row in rows) > 1:
+        key, query = segment[:, None, :], segment[:, :, None]
+        causal = torch.ones(width, width, dtype=torch.bool).tril()
+        seen = causal & (((key == query) & (key >= 0)) | ((key == 0) & (query > 0)))
+        seen |= torch.eye(width, dtype=torch.bool)
+        attention = torch.zeros(seen.shape, dtype=dtype).masked_fill(~seen, torch.finfo(dtype).min)[:, None]
     where = torch.tensor(answers, dtype=torch.int64).reshape(-1, 2)
     return Packed(ids, positions, attention, where[:, 0], where[:, 1])

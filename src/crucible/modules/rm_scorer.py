@@ -52,7 +52,7 @@ class Judge:
         device = self.policy.device
         return self.policy.model.get_decoder()(
             input_ids=batch.ids.to(device),
-            attention_mask=batch.attention.to(device),
+            attention_mask=None if batch.attention is None else batch.attention.to(device),
             position_ids=batch.positions.to(device),
             use_cache=False,
         ).last_hidden_state
@@ -86,7 +86,10 @@ class Judge:
         batch_tokens: int = 16384,
     ) -> list[Tensor]:
         """r of every response under its own principles; rows are sorted by length, then batched."""
-        rows = self.rows(prompts, texts, principles)
+        asked = [(p.id, text, tuple(own)) for p, text, own in zip(prompts, texts, principles, strict=True)]
+        first = {key: i for i, key in reversed(list(enumerate(asked)))}  # the samples of a prompt are often alike
+        once = sorted(first.values())
+        rows = self.rows([prompts[i] for i in once], [texts[i] for i in once], [principles[i] for i in once])
         out = [torch.zeros(0)] * len(rows)
         training = self.policy.model.training
         self.policy.model.eval()
@@ -96,7 +99,8 @@ class Judge:
             for i, values in zip(chosen, r.split([len(rows[i].questions) for i in chosen]), strict=True):
                 out[i] = values
         self.policy.model.train(training)
-        return out
+        place = {i: at for at, i in enumerate(once)}
+        return [out[place[first[key]]] for key in asked]
 
     def save(self, path: str | Path) -> None:
         """A Hugging Face folder with reward_model.json and the feedback it learnt from (feedback/), complete or
