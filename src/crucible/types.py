@@ -104,12 +104,16 @@ class Rollouts:
 
 @dataclass(slots=True)
 class Scores:
-    """Rewards. `valid` (N,) bool is False where no reward could be computed: such rows train nothing."""
+    """Rewards. `valid` (N,) bool is False where no reward could be computed: such rows train nothing.
+
+    `verdict` (N,) bool is the reward's own yes or no, for rewards that have one beside their number.
+    """
 
     total: Tensor  # (N,)
     components: dict[str, Tensor] = field(default_factory=dict)  # each (N,), logged as reward/<name>
     per_token: Tensor | None = None  # (N, T)
     valid: Tensor | None = None  # (N,) bool
+    verdict: Tensor | None = None  # (N,) bool
 
 
 @dataclass(slots=True)

@@ -30,6 +30,15 @@ def test_by_reward_looks_at_the_total_reward_only():
     assert kept.tolist() == [True, True, False, False, False, False, False]
 
 
+def test_a_verdict_goes_before_the_value_of_a_reward():
+    """Graded values differ in every group; Yes and No do not."""
+    verdict = torch.tensor([True, True, True, False, False, False, True])
+    kept = drop_without_signal(SUCCESS, Scores(REWARD, verdict=verdict), GROUP)
+    assert kept.tolist() == [False, False, True, True, False, False, False]
+    truth = 1 - SUCCESS  # the truth is not looked at
+    assert drop_without_signal(truth, Scores(REWARD, verdict=verdict), GROUP).tolist() == kept.tolist()
+
+
 def test_boolean_success():
     kept = drop_without_signal(SUCCESS.bool(), Scores(REWARD), GROUP, by="success")
     assert kept.tolist() == [False, False, True, True, False, False, False]

@@ -51,7 +51,7 @@ class RLBFF:
         components = {self.names[p]: r[:, i] for i, p in enumerate(self.principles)}
         truth = self.truth(prompts, completions)
         components |= {f"true/{self.names[p]}": values for p, values in truth.items()}
-        return Scores(total=total.to(torch.float32), components=components)
+        return Scores(total=total.to(torch.float32), components=components, verdict=total > 0)
 
     def fulfilment(self, prompts: Sequence[Prompt], completions: Sequence[Completion]) -> dict[str, Tensor]:
         """`true/<short name>` of every principle the task knows, and `yes/<short name>` of every principle: r > 0."""
