@@ -58,5 +58,5 @@ lint: $(VENV)/.installed-lint  ## ruff everywhere, mypy on the pure parts
 bench: setup-test  ## speed and memory, each against a peer in the same run
 	@for f in benchmarks/*.py; do echo "== $$f"; $(BIN)/python $$f || exit 1; done
 
-clean:  ## remove the environment, the caches and the runs made here
-	rm -rf $(VENV) .cache runs .pytest_cache .ruff_cache .mypy_cache
+clean:  ## remove the environment and the caches; runs are never touched
+	rm -rf $(VENV) .cache .pytest_cache .ruff_cache .mypy_cache
