@@ -33,8 +33,16 @@ class RLBFF:
     needs: tuple[str, ...] = ()
 
     def __init__(
-        self, *, judge: Judge, task: Any, principles: Sequence[str], combine: Literal["mean", "min"], clip: float
+        self,
+        *,
+        judge: Judge,
+        task: Any,
+        principles: Sequence[str],
+        combine: Literal["mean", "min"],
+        clip: float,
+        yes_above: float = 0.0,
     ) -> None:
+        self.yes_above = yes_above
         self.judge, self.task, self.principles, self.combine, self.clip = judge, task, tuple(principles), combine, clip
         self.names = short_names(self.principles)
         known = set(task.principles()) if hasattr(task, "principles") else set()
@@ -51,7 +59,7 @@ class RLBFF:
         components = {self.names[p]: r[:, i] for i, p in enumerate(self.principles)}
         truth = self.truth(prompts, completions)
         components |= {f"true/{self.names[p]}": values for p, values in truth.items()}
-        return Scores(total=total.to(torch.float32), components=components, verdict=total > 0)
+        return Scores(total=total.to(torch.float32), components=components, verdict=total > self.yes_above)
 
     def fulfilment(self, prompts: Sequence[Prompt], completions: Sequence[Completion]) -> dict[str, Tensor]:
         """`true/<short name>` of every principle the task knows, and `yes/<short name>` of every principle: r > 0."""
@@ -82,10 +90,15 @@ def rlbff(
     combine: Literal["mean", "min"] = "mean",
     checkpoint: str | None = None,
     clip: float = 50.0,
+    yes_above: float = 2.0,
     journal: Any = None,
 ) -> RLBFF:
     """The reward with the model in the folder `checkpoint`, or with the one of `recipe`, trained and cached
     first where it is not in the cache. How good the model was held out goes into the run's metrics.
+
+    `yes_above` (ours): the verdict that the group filter looks at is Yes where the total is above it. A group with no
+    confident Yes then trains nothing; otherwise the policy learns, on prompts it cannot do, what the judge is least
+    sure about (seen: nonsense at r = +0.5 against honest errors at r = -2).
 
     Errors: UserError for no or repeated principles, one too long for the model, a missing checkpoint.
     """
@@ -110,7 +123,7 @@ def rlbff(
     warn_of_weakness(judge.notes, chosen, report)
     if journal is not None and "held_out" in judge.notes:
         journal.row({"kind": "reward_model", "step": 0, **held_out_row(judge.notes["held_out"])})
-    return RLBFF(judge=judge, task=task, principles=chosen, combine=combine, clip=clip)
+    return RLBFF(judge=judge, task=task, principles=chosen, combine=combine, clip=clip, yes_above=yes_above)
 
 
 def held_out_row(measured: Mapping[str, float]) -> dict[str, float]:
