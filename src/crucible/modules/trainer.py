@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import warnings
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from crucible.errors import UserError
 
@@ -50,7 +50,7 @@ def lightning_trainer(
         callbacks=list(callbacks),
         accelerator=accelerator,
         devices=devices,
-        precision=precision,  # type: ignore[arg-type]
+        precision=cast("Any", precision),
         deterministic=deterministic,
         logger=False,
         enable_checkpointing=False,
