@@ -8,7 +8,7 @@ import pytest
 import torch
 from loss_cases import ALL_LOSSES, TOKEN_LOSSES
 
-from crucible.algorithms.diagnostics import quadrants
+from crucible.algorithms.diagnostics import gradient_coefficient, quadrants, token_diagnostics
 
 RATIOS = [0.5, 0.9, 1.1, 1.24, 1.5, 12.0]
 NAMES = {"clip_fraction", "preserved_left", "preserved_right", "dual_clip_fraction", "ratio_mean", "kl_old"}
@@ -66,3 +66,35 @@ def test_quadrants():
         "na_hp": [2],
         "na_lp": [3],
     }
+
+
+def test_token_diagnostics_by_a_loop_over_tokens():
+    torch.manual_seed(0)
+    old = torch.log_softmax(torch.randn(3, 5, 4, dtype=torch.float64), -1)
+    now = torch.log_softmax(old + 0.5 * torch.randn(3, 5, 4, dtype=torch.float64), -1)
+    entropy = -(now.exp() * now).sum(-1)
+    action = torch.randint(4, (3, 5, 1))
+    logps = now.gather(-1, action).squeeze(-1).requires_grad_()
+    old_logps = old.gather(-1, action).squeeze(-1)
+    advantages = torch.randn(3, 1, dtype=torch.float64).expand(3, 5)
+    mask = torch.ones(3, 5, dtype=torch.float64)
+    mask[0, 3:] = 0.0
+    coefficient = gradient_coefficient(-advantages * (logps - old_logps).exp(), logps)
+    found = token_diagnostics(logps, old_logps, entropy, advantages, mask, coefficient)
+    for i in range(3):
+        for t in range(5):
+            got = {name: value[i, t].item() for name, value in found.items()}
+            if mask[i, t] == 0:
+                assert set(got.values()) == {0.0}
+                continue
+            p, a, ratio = logps[i, t].exp().item(), advantages[i, t].item(), (logps - old_logps)[i, t].exp().item()
+            before = old_logps[i, t].exp().item()
+            kind = ("pa" if a > 0 else "na") + ("_hp" if before >= 0.5 else "_lp")
+            assert [name for name in ("pa_hp", "pa_lp", "na_hp", "na_lp") if got[name]] == [kind]
+            assert got[f"mass_{kind}"] == pytest.approx(ratio * abs(a))
+            assert got["covariance"] == pytest.approx((math.log(p) + entropy[i, t].item()) * p * a)
+            assert got["covariance_natural"] == pytest.approx((math.log(p) + entropy[i, t].item()) * a)
+            assert got["outside_band"] == float(abs(ratio - 1) > 0.2)
+            assert (got["prob_outside"], got["prob_inside"]) == pytest.approx(
+                (before, 0.0) if abs(ratio - 1) > 0.2 else (0.0, before)
+            )

@@ -62,3 +62,44 @@ def quadrants(old_logps: Tensor, advantages: Tensor, mask: Tensor, *, low: float
         "na_lp": negative & rare,
     }
     return {name: (value & (mask > 0)).to(old_logps.dtype) for name, value in found.items()}
+
+
+def gradient_coefficient(per_token: Tensor, logps: Tensor) -> Tensor:
+    """(N, T) d(sum of the per-token loss)/d(log pi) of every token: what the loss puts on grad log pi.
+
+    Costs one backward pass through the loss alone, not through the model.
+    """
+    (found,) = torch.autograd.grad(per_token.sum(), logps, retain_graph=True)
+    return found
+
+
+@torch.no_grad()
+def token_diagnostics(
+    logps: Tensor, old_logps: Tensor, entropy: Tensor, advantages: Tensor, mask: Tensor, coefficient: Tensor
+) -> dict[str, Tensor]:
+    """What an update does to which tokens, whatever the loss. (N, T), 0 on padding, logged as token means.
+
+    pa_hp .. na_lp            1 where the token is of that kind, see `quadrants`
+    mass_pa_hp .. mass_na_lp  |coefficient on grad log pi| there: the gradient mass of the kind
+    covariance                (log pi + H) pi A, whose mean over states and sampled actions is
+                              E_s Cov_a(log pi, pi A): the entropy theorem's rate (2509.20712, Eq. 5), -dH per
+                              unit of plain policy gradient on tabular logits. Exact in the mean on-policy.
+    covariance_natural        (log pi + H) A, the same for the natural gradient (2505.22617)
+    outside_band              1 where |ratio - 1| > REPORT_EPS
+    prob_outside, prob_inside pi_old there and elsewhere; divide by the share of tokens for the mean probability
+    """
+    real = mask > 0
+    kinds = quadrants(old_logps, advantages, mask)
+    ratio, probability = (logps - old_logps).exp(), old_logps.exp()
+    outside = (ratio - 1.0).abs() > REPORT_EPS
+    surprise = logps + entropy
+    found = {
+        **kinds,
+        **{f"mass_{name}": coefficient.abs() * kind for name, kind in kinds.items()},
+        "covariance": surprise * logps.exp() * advantages,
+        "covariance_natural": surprise * advantages,
+        "outside_band": outside.to(logps.dtype),
+        "prob_outside": probability * outside,
+        "prob_inside": probability * ~outside,
+    }
+    return {name: torch.where(real, value, 0.0) for name, value in found.items()}

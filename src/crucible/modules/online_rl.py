@@ -18,6 +18,7 @@ import lightning.pytorch as pl
 import torch
 from torch import Tensor
 
+from crucible.algorithms.diagnostics import gradient_coefficient, token_diagnostics
 from crucible.config.batch import Batch
 from crucible.errors import UserError
 from crucible.modules.callbacks import Evaluate
@@ -208,10 +209,15 @@ class OnlineRL(pl.LightningModule):
                 weights = part.of(x.auxiliary[name]).to(device)
                 per_token = (weights * auxiliary.per_token(stats.logps, stats.entropy)).sum()
                 terms[f"auxiliary/{name}"] = auxiliary.coefficient * per_token / auxiliary_totals[name]
+            coefficient = gradient_coefficient(result.per_token, stats.logps)
             self.manual_backward(sum(terms.values()))
             for name, value in terms.items():
                 sums[name] = sums.get(name, 0.0) + value.item()
-            for name, value in {**result.diagnostics, "entropy": stats.entropy}.items():
+            kinds = token_diagnostics(
+                stats.logps, part.of(x.old_logps).to(device), stats.entropy, part.of(x.advantages.values).to(device), m,
+                coefficient,
+            )  # fmt: skip
+            for name, value in {**result.diagnostics, **kinds, "entropy": stats.entropy}.items():
                 total = (value.detach() * m).sum().item() / totals.tokens
                 sums[f"policy/{name}"] = sums.get(f"policy/{name}", 0.0) + total
         norm = float(self.optim.clip(self.model.parameters()))
