@@ -34,12 +34,25 @@ SETTINGS: dict[Any, Any] = {
 
 
 def line(i: int) -> dict[str, Any]:
-    """Colour and dash of the i-th series of a figure."""
-    return {"color": COLOURS[i % len(COLOURS)], "linestyle": LINES[i % len(LINES)]}
+    """Colour and dash of the i-th series of a figure: 49 different pairs."""
+    return {"color": COLOURS[i % len(COLOURS)], "linestyle": LINES[(i + i // len(COLOURS)) % len(LINES)]}
 
 
 def line_with_marker(i: int) -> dict[str, Any]:
-    return line(i) | {"marker": MARKERS[i % len(MARKERS)]}
+    return line(i) | mark(i)
+
+
+def mark(i: int) -> dict[str, Any]:
+    """Colour and marker alone; hollow ones for the second seven, which share dashes with the first in grey."""
+    return {
+        "color": COLOURS[i % len(COLOURS)],
+        "marker": marker(i),
+        "markerfacecolor": "white" if i // len(COLOURS) % 2 else COLOURS[i % len(COLOURS)],
+    }
+
+
+def marker(i: int) -> str:
+    return MARKERS[(i + i // len(COLOURS)) % len(MARKERS)]
 
 
 @contextmanager

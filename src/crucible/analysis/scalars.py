@@ -1,0 +1,70 @@
+"""One number a run, written as text: what figures and claims compare.
+
+final(policy/entropy)      mean over the last tenth of the steps
+first(policy/entropy)      the first step
+change(policy/entropy)     final - first
+ratio(policy/entropy)      final / first
+early(policy/entropy)      mean over the second tenth of the steps - mean over the first
+mean(policy/grad_norm)     mean over all steps; also max, min
+final(a) / final(b)        is written final(a / b)
+accuracy                   avg@n of the last evaluation; accuracy_before, accuracy_best, accuracy_drop
+                           (best - last)
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+
+from crucible.analysis.curves import Curve
+from crucible.analysis.measured import Measured, Score
+from crucible.errors import UserError, nearest
+
+CALL = re.compile(r"(?P<name>\w+)\((?P<metric>[^()]+)\)")
+
+
+def final(curve: Curve) -> float:
+    """Mean over the last tenth of the steps the run made."""
+    begin = curve.steps[-1] - 0.1 * curve.steps[-1]
+    return float(curve.mean[curve.steps > begin].mean())
+
+
+def early(curve: Curve) -> float:
+    """Second tenth of the steps minus the first."""
+    tenth = curve.steps[-1] / 10
+    first, second = curve.steps <= tenth, (curve.steps > tenth) & (curve.steps <= 2 * tenth)
+    if not first.any() or not second.any():
+        return float("nan")
+    return float(curve.mean[second].mean() - curve.mean[first].mean())
+
+
+OVER_CURVE: dict[str, Callable[[Curve], float]] = {
+    "final": final,
+    "first": lambda curve: float(curve.mean[0]),
+    "change": lambda curve: final(curve) - float(curve.mean[0]),
+    "ratio": lambda curve: final(curve) / float(curve.mean[0]),
+    "early": early,
+    "mean": lambda curve: float(curve.mean.mean()),
+    "max": lambda curve: float(curve.mean.max()),
+    "min": lambda curve: float(curve.mean.min()),
+}
+OVER_SCORES: dict[str, Callable[[list[Score]], float]] = {
+    "accuracy": lambda scores: scores[-1].value,
+    "accuracy_before": lambda scores: scores[0].value,
+    "accuracy_best": lambda scores: max(s.value for s in scores),
+    "accuracy_drop": lambda scores: max(s.value for s in scores) - scores[-1].value,
+}
+
+
+def scalar(run: Measured, text: str) -> float | None:
+    """The number of a run, None where the run has no such metric. Errors: UserError for a text that means nothing."""
+    if text in OVER_SCORES:
+        return OVER_SCORES[text](run.scores) if run.scores else None
+    match = CALL.fullmatch(text.strip())
+    if match is None or match["name"] not in OVER_CURVE:
+        known = [*OVER_SCORES, *(f"{name}(METRIC)" for name in OVER_CURVE)]
+        raise UserError(f"{text!r} is no value of a run: one of {', '.join(known)}{nearest(text, OVER_SCORES)}")
+    curve = run.curve(match["metric"].strip())
+    value = float("nan") if curve is None else OVER_CURVE[match["name"]](curve)
+    return value if math.isfinite(value) else None
