@@ -7,9 +7,12 @@ import inspect
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_type_hints
 
 import pytest
 import yaml
+
+from crucible.data.questions import QuestionOptions, Questions
 
 CONF = Path(__file__).parents[2] / "conf"
 FILES = sorted([*(CONF / "data").glob("*.yaml"), *(CONF / "sampler").glob("*.yaml")])
@@ -20,7 +23,10 @@ AT_RUN_TIME = {"report", "cache_dir", "task", "seed"}
 def test_keys_and_defaults_are_those_of_the_target(file):
     node = yaml.safe_load(file.read_text())
     module, _, name = node.pop("_target_").rpartition(".")
-    parameters = inspect.signature(getattr(importlib.import_module(module), name)).parameters
+    parameters = dict(inspect.signature(getattr(importlib.import_module(module), name)).parameters)
+    if parameters.pop("options", None):
+        shared = inspect.signature(Questions).parameters
+        parameters |= {key: shared[key] for key in get_type_hints(QuestionOptions)}
     expected = {
         key: "???" if p.default is inspect.Parameter.empty else p.default
         for key, p in parameters.items()
@@ -28,6 +34,13 @@ def test_keys_and_defaults_are_those_of_the_target(file):
     }
     assert node == expected
     assert all(p.kind is inspect.Parameter.KEYWORD_ONLY for p in parameters.values())
+
+
+def test_the_shared_options_have_the_types_that_questions_takes():
+    shared, taken = get_type_hints(QuestionOptions), get_type_hints(Questions.__init__)
+    assert shared == {key: taken[key] for key in shared}
+    own = {"name", "rows", "held_out", "report", "prompt_column", "return"}
+    assert set(taken) - set(shared) == own
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: f"{file.parent.name}/{file.stem}")

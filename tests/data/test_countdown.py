@@ -11,7 +11,7 @@ import pytest
 
 from crucible.data.countdown import Countdown
 
-TASK = Countdown()
+TASK = Countdown(numbers=4, number_max=99, target_min=10, operations="+-*/")
 PUZZLE = TASK._item([19, 36, 3, 54], ["36-19=17", "17*3=51", "54-51=3"])[1]
 
 
@@ -33,7 +33,7 @@ def solve(numbers: tuple[int, ...], target: int) -> list[str] | None:
 
 
 def test_every_puzzle_can_be_solved_and_the_found_way_counts():
-    task = Countdown(numbers=3)
+    task = Countdown(numbers=3, number_max=99, target_min=10, operations="+-*/")
     different = 0
     for prompt in islice(task.train_prompts(random.Random(0)), 150):
         given, target = prompt.text.removesuffix(":").split(">")

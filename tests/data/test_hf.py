@@ -67,6 +67,42 @@ def test_json_folder_chat_and_bad_rows(tmp_path):
     assert task.train_pool()[0].messages[0]["role"] == "user"
 
 
+def test_nested_columns_and_another_data_set_to_evaluate_on(folder, tmp_path):
+    """As maths data comes: a chat and a nested reference for training, other columns in the benchmark."""
+    place = tmp_path / "maths"
+    place.mkdir()
+    content = [
+        {
+            "prompt": [{"role": "user", "content": f"Double {i}?"}],
+            "reward_model": {"ground_truth": str(2 * i), "style": "rule"},
+        }
+        for i in range(20)
+    ]
+    (place / "train.jsonl").write_text("\n".join(map(json.dumps, content)))
+    task = HuggingFace(
+        dataset=str(place), prompt_column="prompt", answer_column="reward_model.ground_truth", chat=True,
+        eval_dataset=str(folder), eval_prompt_column="question", eval_answer_column="answer", cache_dir=tmp_path,
+    )  # fmt: skip
+    assert len(task.train_pool()) == 20
+    assert task.train_pool()[7].reference["answer"] == "14"
+    assert task.train_pool()[7].messages == ({"role": "user", "content": "Double 7?"},)
+    assert len(task.eval_prompts()) == 10  # the split "test" of the other data set
+    assert all(p.messages[0]["content"].startswith("How many are 60") for p in task.eval_prompts())
+    options = {"prompt_column": "prompt", "cache_dir": tmp_path}
+    with pytest.raises(UserError, match=r'no column "reward_model.gold" \(answer\).*it has: ground_truth, style'):
+        HuggingFace(dataset=str(place), answer_column="reward_model.gold", **options)
+    with pytest.raises(UserError, match=r"no column 'reward_modle\.ground_truth' \(did you mean \"reward_model\""):
+        HuggingFace(dataset=str(place), answer_column="reward_modle.ground_truth", **options)
+    with pytest.raises(UserError, match="no split 'validation'"):
+        HuggingFace(dataset=str(place), answer_column="reward_model.ground_truth", eval_dataset=str(folder),
+                    eval_split="validation", **options)  # fmt: skip
+
+
+def test_a_training_question_of_the_evaluation_data_set_is_refused(folder, tmp_path):
+    with pytest.raises(UserError, match=r"40 of 80 rows .* asks the same as the evaluation row"):
+        HuggingFace(dataset=str(folder), eval_dataset=str(folder), eval_split="train", cache_dir=tmp_path)
+
+
 def test_saved_to_disk(tmp_path):
     datasets.Dataset.from_list(rows(40)).save_to_disk(str(tmp_path / "one"))
     both = datasets.DatasetDict(

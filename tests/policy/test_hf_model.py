@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+
 import pytest
 import torch
 from transformers import AutoModelForCausalLM, Gemma2Config, Gemma2ForCausalLM
@@ -54,6 +56,18 @@ def test_a_name_that_cannot_be_fetched_is_one_line(monkeypatch):
     with pytest.raises(UserError, match="cannot load 'nobody/no-such-model'") as caught:
         open_model("nobody/no-such-model")
     assert "\n" not in str(caught.value)
+
+
+def test_the_limit_of_a_tokenizer_can_be_replaced_up_to_the_models_positions(folder):
+    """Some tokenizers are released with a limit far below what the model was made for."""
+    config = folder / "tokenizer_config.json"
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"model_max_length": 7}))
+    positions = llama().model.config.max_position_embeddings
+    assert open_model(folder).context_length == 7
+    assert open_model(folder, context_length=positions - 1).context_length == positions - 1
+    for impossible in (0, positions + 1):
+        with pytest.raises(UserError, match=f"model.context_length={impossible}: .* 1 to {positions} tokens"):
+            open_model(folder, context_length=impossible)
 
 
 def test_an_unknown_dtype_is_refused(folder):

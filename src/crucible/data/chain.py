@@ -9,18 +9,19 @@ In the spirit of RandomCalculation (arXiv 2507.10532): endless, uncontaminated, 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from crucible.data import chain_check, dials
 from crucible.data.chain_check import StepReport, Term
 from crucible.data.chain_flaws import FLAWS, flaws_for, slip, write
+from crucible.data.generated import Generated
 from crucible.data.principles import CHAIN_PRINCIPLES, Principle
-from crucible.data.split import content_id, held_out, training
+from crucible.data.split import content_id
 from crucible.errors import UserError, nearest
 from crucible.types import Prompt
 
 
-class Chain:
+class Chain(Generated):
     """Sums of `terms` whole numbers, read from left to right.
 
     Dials: `terms` and `operand_max` (operands are 0..operand_max) set the difficulty; every running
@@ -57,30 +58,14 @@ class Chain:
         self.operand_max = dials.whole(self.name, "operand_max", operand_max, 1, 10**6)
         self.operations = dials.operations(self.name, operations, "+-")
         self.total_max = dials.whole(self.name, "total_max", total_max, 1, 10**8)
-        self.warmup_terms_min = dials.whole(self.name, "warmup_terms_min", warmup_terms_min, 2, self.terms)
+        smallest = dials.whole(self.name, "warmup_terms_min", warmup_terms_min, 2, self.terms)
         self.direct_share = dials.share(self.name, "direct_share", direct_share)
         self.wrong_share = dials.share(self.name, "wrong_share", wrong_share)
-        self.eval_share = dials.share(self.name, "eval_share", eval_share, open_ends=True)
-        count = dials.whole(self.name, "eval_prompts", eval_prompts, 1)
         self._principles = {p.text: p for p in CHAIN_PRINCIPLES}
         self._widest = 2 * (len(str(self.total_max)) + 1) + len(str(self.operand_max)) + 2
-        self._eval = held_out(self._draw, count, eval_share=self.eval_share, task=self.name)
+        self.hold_out(size=self.terms, smallest=smallest, eval_prompts=eval_prompts, eval_share=eval_share)
 
     # prompts
-
-    def train_prompts(self, rng: random.Random) -> Iterator[Prompt]:
-        return training(self._draw, rng, eval_share=self.eval_share, task=self.name)
-
-    def eval_prompts(self) -> Sequence[Prompt]:
-        return self._eval
-
-    def warmup_prompts(self, rng: random.Random) -> Iterator[Prompt]:
-        """Training prompts for ever, of `warmup_terms_min`..`terms` numbers in equal shares."""
-
-        def draw(rng: random.Random) -> tuple[str, Prompt]:
-            return self._item(self._sum(rng, rng.randint(self.warmup_terms_min, self.terms)))
-
-        return training(draw, rng, eval_share=self.eval_share, task=self.name)
 
     def prompt(self, expression: str) -> Prompt:
         """The prompt of a sum such as `7+8-6+2`, for tests and for use by hand."""
@@ -151,8 +136,8 @@ class Chain:
 
     # generation
 
-    def _draw(self, rng: random.Random) -> tuple[str, Prompt]:
-        return self._item(self._sum(rng, self.terms))
+    def draw(self, rng: random.Random, size: int) -> tuple[str, Prompt]:
+        return self._item(self._sum(rng, size))
 
     def _sum(self, rng: random.Random, count: int) -> list[Term]:
         total = rng.randint(0, min(self.operand_max, self.total_max))

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
-from crucible.data.questions import Questions
-from crucible.data.rows import Columns, Row
+from crucible.data.questions import QuestionOptions, Questions
+from crucible.data.rows import Row
 from crucible.errors import UserError, nearest
 
 
@@ -15,9 +15,11 @@ class HuggingFace(Questions):
     """The rows of `split` of a data set; those of `eval_split`, or the share `eval_share`, are held out.
 
     `dataset` is a name on the Hub, a folder of parquet, JSON or CSV files, or a folder written by
-    `save_to_disk`; `config` is the name of its configuration ("main" for openai/gsm8k). Reference
-    answers such as GSM8K's `... #### 72` are reduced to the final answer. The other parameters are
-    those of `Jsonl`.
+    `save_to_disk`; `config` is the name of its configuration ("main" for openai/gsm8k). `eval_dataset` (with
+    `eval_config` and `eval_split`, by default its "test") evaluates on another data set altogether. Reference
+    answers such as GSM8K's `... #### 72` are reduced to the final answer. The other options are those of
+    `Questions`: answer_column, eval_prompt_column, eval_answer_column, id_column, principle_column, instruction,
+    system, chat, eval_share, eval_prompts, on_bad_row.
 
     Errors: UserError for a data set, split or column that is not there, and for unusable rows.
     """
@@ -30,32 +32,27 @@ class HuggingFace(Questions):
         cache_dir: Path | None = None,
         config: str | None = None,
         split: str = "train",
+        eval_dataset: str | None = None,
+        eval_config: str | None = None,
         eval_split: str | None = None,
         prompt_column: str = "question",
-        answer_column: str = "answer",
-        id_column: str | None = None,
-        principle_column: str | None = None,
-        instruction: str = "",
-        system: str = "",
-        chat: bool = False,
-        eval_share: float = 0.1,
-        eval_prompts: int | None = None,
-        on_bad_row: str = "refuse",
+        **options: Unpack[QuestionOptions],
     ) -> None:
-        wanted = [split] if eval_split is None else [split, eval_split]
-        columns = [c for c in (prompt_column, answer_column, id_column, principle_column) if c is not None]
-        tables = [load_split(dataset, config, name, columns, cache_dir) for name in wanted]
+        asked = [prompt_column, options.get("answer_column", "answer")]
+        rest = [c for c in (options.get("id_column"), options.get("principle_column")) if c is not None]
+        own = [options.get("eval_prompt_column") or asked[0], options.get("eval_answer_column") or asked[1]]
+        held_out = None
+        if eval_dataset is not None:
+            held_out = load_split(eval_dataset, eval_config, eval_split or "test", [*own, *rest], cache_dir)
+        elif eval_split is not None:
+            held_out = load_split(dataset, config, eval_split, [*own, *rest], cache_dir)
         super().__init__(
             name="hf",
-            rows=tables[0],
-            held_out=tables[1] if len(tables) > 1 else None,
-            columns=Columns(
-                prompt_column, answer_column, id_column, principle_column, instruction, system, chat
-            ),
-            eval_share=eval_share,
-            eval_prompts=eval_prompts,
-            on_bad_row=on_bad_row,
+            rows=load_split(dataset, config, split, [*asked, *rest], cache_dir),
+            held_out=held_out,
             report=report,
+            prompt_column=prompt_column,
+            **options,
         )
 
 
@@ -70,7 +67,7 @@ def load_split(
         raise UserError(f"data=hf: {dataset} has no split {split!r}{hint}; it has: {', '.join(splits)}")
     table = splits[name]
     for column in columns:
-        if column not in table.column_names:
+        if column not in table.column_names and column.partition(".")[0] not in table.column_names:
             hint, has = nearest(column, table.column_names), ", ".join(table.column_names)
             raise UserError(f"data=hf: {dataset} ({split}) has no column {column!r}{hint}; it has: {has}")
     if len(table) == 0:

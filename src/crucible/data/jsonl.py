@@ -5,20 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Unpack
 
-from crucible.data.questions import Questions
-from crucible.data.rows import Columns, Row
+from crucible.data.questions import QuestionOptions, Questions
+from crucible.data.rows import Row
 from crucible.errors import UserError
 
 
 class Jsonl(Questions):
     """The rows of the file `path`; those of `eval_path`, or the share `eval_share` by hash, are held out.
 
-    `prompt_column` holds a text or a list of chat messages; `answer_column` a text or a number, of which
-    the final answer counts (after `####` or in `\\boxed{}` where there is one). `instruction` is put after
-    every question. `chat` turns a text into one message by the user (after `system`, where given), for
-    models with a chat template. `principle_column` is kept as reference["principle"]. `id_column` must
-    hold a different value on every row. Everything else: see `Questions`.
+    The other options are those of `Questions`: answer_column, eval_prompt_column, eval_answer_column, id_column,
+    principle_column, instruction, system, chat, eval_share, eval_prompts, on_bad_row.
 
     Errors: UserError for a file that is missing, empty or unreadable, and for unusable rows.
     """
@@ -30,27 +28,15 @@ class Jsonl(Questions):
         report: Callable[[str], None] | None = None,
         eval_path: str | None = None,
         prompt_column: str = "prompt",
-        answer_column: str = "answer",
-        id_column: str | None = None,
-        principle_column: str | None = None,
-        instruction: str = "",
-        system: str = "",
-        chat: bool = False,
-        eval_share: float = 0.1,
-        eval_prompts: int | None = None,
-        on_bad_row: str = "refuse",
+        **options: Unpack[QuestionOptions],
     ) -> None:
         super().__init__(
             name="jsonl",
             rows=read_lines(path),
             held_out=None if eval_path is None else read_lines(eval_path),
-            columns=Columns(
-                prompt_column, answer_column, id_column, principle_column, instruction, system, chat
-            ),
-            eval_share=eval_share,
-            eval_prompts=eval_prompts,
-            on_bad_row=on_bad_row,
             report=report,
+            prompt_column=prompt_column,
+            **options,
         )
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import random
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import Literal, TypedDict
 
 from crucible.data import dials
 from crucible.data.answers import final_answer, number, same
@@ -16,8 +18,31 @@ from crucible.types import Prompt
 _SHOWN = 5  # unusable rows named in a message
 
 
+class QuestionOptions(TypedDict, total=False):
+    """What `data=jsonl` and `data=hf` have in common; meanings and defaults: see `Questions`."""
+
+    answer_column: str
+    eval_prompt_column: str | None
+    eval_answer_column: str | None
+    id_column: str | None
+    principle_column: str | None
+    instruction: str
+    system: str
+    chat: bool
+    eval_share: float
+    eval_prompts: int | None
+    on_bad_row: Literal["refuse", "skip"]
+
+
 class Questions:
     """The task behind `data=jsonl` and `data=hf`. `correct` compares final answers: see `data.answers`.
+
+    `prompt_column` holds a text or a list of chat messages; `answer_column` a text or a number, of which the
+    final answer counts (after `####` or in `\\boxed{}` where there is one). A dot looks into a nested column:
+    `reward_model.ground_truth`. `eval_prompt_column` and `eval_answer_column` are those of evaluation rows of
+    their own; None: as in training. `instruction` is put after every question. `chat` turns a text into one
+    message by the user (after `system`, where given), for models with a chat template. `principle_column` is
+    kept as reference["principle"]. `id_column` must hold a different value on every row.
 
     Without evaluation rows of its own (`held_out` None), the share `eval_share` of the questions is held
     out by a hash of the question, so adding or reordering rows moves no other row across the split.
@@ -34,11 +59,19 @@ class Questions:
         name: str,
         rows: Iterable[Row],
         held_out: Iterable[Row] | None,
-        columns: Columns,
-        eval_share: float,
-        eval_prompts: int | None,
-        on_bad_row: str,
         report: Callable[[str], None] | None,
+        prompt_column: str,
+        answer_column: str = "answer",
+        eval_prompt_column: str | None = None,
+        eval_answer_column: str | None = None,
+        id_column: str | None = None,
+        principle_column: str | None = None,
+        instruction: str = "",
+        system: str = "",
+        chat: bool = False,
+        eval_share: float = 0.1,
+        eval_prompts: int | None = None,
+        on_bad_row: Literal["refuse", "skip"] = "refuse",
     ) -> None:
         self.name = name
         dials.share(name, "eval_share", eval_share, open_ends=True)
@@ -46,6 +79,7 @@ class Questions:
             dials.whole(name, "eval_prompts", eval_prompts, 1)
         if on_bad_row not in ("refuse", "skip"):
             raise UserError(f"data={name}: on_bad_row is {on_bad_row!r}; it must be refuse or skip")
+        columns = Columns(prompt_column, answer_column, id_column, principle_column, instruction, system, chat)
         train, self.rejected = read_rows(rows, columns, name)
         evaluation: dict[str, Prompt] = {}
         if held_out is None:
@@ -53,15 +87,17 @@ class Questions:
             evaluation = {where: p for where, p in train.items() if sides[where] == "eval"}
             train = {where: p for where, p in train.items() if sides[where] == "train"}
         else:
-            evaluation, unusable = read_rows(held_out, columns, name)
+            asked, answered = eval_prompt_column or prompt_column, eval_answer_column or answer_column
+            own = replace(columns, prompt=asked, answer=answered)
+            evaluation, unusable = read_rows(held_out, own, name)
             self.rejected += unusable
-            asked = {prompt.id: where for where, prompt in evaluation.items()}
+            places = {prompt.id: where for where, prompt in evaluation.items()}
             self.rejected += [
-                Rejected(where, f"asks the same as the evaluation row {asked[prompt.id]}")
+                Rejected(where, f"asks the same as the evaluation row {places[prompt.id]}")
                 for where, prompt in train.items()
-                if prompt.id in asked
+                if prompt.id in places
             ]
-            train = {where: prompt for where, prompt in train.items() if prompt.id not in asked}
+            train = {where: prompt for where, prompt in train.items() if prompt.id not in places}
         self._settle(on_bad_row, len(train) + len(evaluation), report or _to_stderr)
         by_hash = sorted(evaluation.values(), key=lambda prompt: prompt.id)
         self._train, self._eval = tuple(train.values()), tuple(by_hash[:eval_prompts])

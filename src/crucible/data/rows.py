@@ -107,10 +107,15 @@ def _prompt(row: Row, columns: Columns, source: str) -> tuple[Prompt, str | None
 
 
 def _cell(row: Row, column: str, role: str) -> Any:
-    if column not in row.fields:
-        hint, has = nearest(column, map(str, row.fields)), ", ".join(map(str, row.fields)) or "none"
-        raise Unusable(f'has no column "{column}" ({role}){hint}; it has: {has}')
-    value = row.fields[column]
+    """The value of a column; where no column has that name, a dot looks into a nested one."""
+    fields, name = row.fields, column
+    while name not in fields:
+        outer, dot, inner = name.partition(".")
+        if not dot or not isinstance(fields.get(outer), Mapping):
+            hint, has = nearest(name, map(str, fields)), ", ".join(map(str, fields)) or "none"
+            raise Unusable(f'has no column "{column}" ({role}){hint}; it has: {has}')
+        fields, name = fields[outer], inner
+    value = fields[name]
     if value is None:
         raise Unusable(f'has null in column "{column}"')
     return value

@@ -27,24 +27,39 @@ def hf(
     chat: bool = True,
     template_options: dict[str, Any] | None = None,
     attention: str | None = None,
+    context_length: int | None = None,
 ) -> Policy:
     """`AutoModelForCausalLM` and `AutoTokenizer` from `name_or_path` (`task` and `cache_dir` are not used).
 
     lora: None, or {"r", "alpha", "targets"} and optionally "dropout", for peft; only the adapters are
     trained, and `Policy.save` merges them. chat, template_options: see `Policy`. attention: transformers'
-    `attn_implementation` (its own choice when None). Errors: UserError when nothing can be loaded from
-    the name, when a package is missing, or when the model changes its logits after the output layer.
+    `attn_implementation` (its own choice when None). context_length: tokens of the longest prompt plus
+    completion, where the tokenizer's own limit is lower than what the model was made for (None: the lower of
+    the two). Errors: UserError when nothing can be loaded from the name, when a package is missing, when the
+    model has fewer positions than context_length, or changes its logits after the output layer.
     """
     if dtype not in DTYPES:
         raise UserError(f"model.dtype is {dtype!r}; it must be one of {', '.join(DTYPES)}")
+    model, tokenizer = load_pretrained(name_or_path, revision=revision, dtype=DTYPES[dtype], attention=attention)
+    if context_length is not None:
+        allow_context(model, tokenizer, context_length)
     return wrap(
-        *load_pretrained(name_or_path, revision=revision, dtype=DTYPES[dtype], attention=attention),
+        model,
+        tokenizer,
         report=report,
         lora=lora,
         gradient_checkpointing=gradient_checkpointing,
         chat=chat,
         template_options=template_options,
     )
+
+
+def allow_context(model: Any, tokenizer: Any, context_length: int) -> None:
+    """Replace the tokenizer's limit on the length of its input, which is often that of some earlier use."""
+    positions = getattr(model.config, "max_position_embeddings", None)
+    if context_length < 1 or (positions and context_length > positions):
+        raise UserError(f"model.context_length={context_length}: the model has positions for 1 to {positions} tokens")
+    tokenizer.model_max_length = context_length
 
 
 def load_pretrained(

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import json
+import os
 import subprocess
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from crucible.rundir.secrets import redact
 
 DIFF_LIMIT = 200_000  # characters of a dirty diff that are stored
+RECORD = "CRUCIBLE_CODE_RECORD"  # variable: the file in which a launcher noted what it copied, and from which checkout
 PRIVATE = ("*.env", "*.env.*", ".env*", "*.pem", "*.key", "*secret*", "*credential*", ".netrc")
 
 
@@ -34,16 +39,47 @@ def changed_files(before: dict[str, str], after: dict[str, str]) -> list[str]:
     return sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
 
 
+@contextlib.contextmanager
+def running_copy(record: Path) -> Iterator[None]:
+    """While this lasts, here and in child processes, the code is a launcher's copy and `record` tells its origin."""
+    before = os.environ.get(RECORD)
+    os.environ[RECORD] = str(record)
+    try:
+        yield
+    finally:
+        os.environ.pop(RECORD)
+        if before is not None:
+            os.environ[RECORD] = before
+
+
+def origin(hashes: Mapping[str, str]) -> dict[str, Any]:
+    """The checkout that sources with these hashes come from: `git_state`, as it is or as it was when they were copied.
+
+    A copy has no .git, and the checkout may have moved on since. `noted` is "when submitted" for a copy. A record
+    of other sources is not believed.
+    """
+    try:
+        record = json.loads(Path(os.environ.get(RECORD, "")).read_bytes())
+    except (OSError, ValueError):
+        return git_state()
+    if not isinstance(record, dict) or record.get("hashes") != hashes or not isinstance(record.get("git"), dict):
+        return git_state()
+    return {**record["git"], "noted": "when submitted"}
+
+
 def git_state(folder: Path | None = None) -> dict[str, Any]:
     """Commit, branch and uncommitted changes of the checkout that holds the package.
 
     The diff leaves out files that tend to hold credentials and redacts what looks like one; of untracked
-    files only the names are kept. {"commit": None, "reason": ...} outside a checkout or without git.
+    files only the names are kept. {"commit": None, "reason": ...} without git, outside a checkout, and in one that
+    does not track the package (a virtual environment inside another project).
     """
     folder = folder or Path(__file__).resolve().parent
     try:
         root = Path(_git(folder, "rev-parse", "--show-toplevel").strip())
         commit = _git(root, "rev-parse", "--verify", "--quiet", "HEAD").strip()
+        if not _git(folder, "ls-files", "--", "."):
+            return {"commit": None, "reason": "the git checkout around the package does not track it"}
         branch = _git(root, "rev-parse", "--abbrev-ref", "HEAD").strip()
         private = [f":(exclude,icase,glob)**/{pattern}" for pattern in PRIVATE]
         diff = _git(root, "diff", "HEAD", "--no-ext-diff", "--no-color", "--", ".", *private)

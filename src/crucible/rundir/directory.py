@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -238,6 +239,10 @@ class RunDir:
         if self._lock is not None:
             self._lock.release()
             self._lock = None
+
+    def discard(self) -> None:
+        """Remove a closed run that has done nothing."""
+        shutil.rmtree(self.path)
 
     def __enter__(self) -> RunDir:
         return self

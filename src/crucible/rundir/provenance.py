@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from crucible.rundir.atomic import write_json
-from crucible.rundir.code import code_version, git_state, source_hashes
+from crucible.rundir.code import code_version, origin, source_hashes
 from crucible.rundir.encoding import encode
 from crucible.rundir.secrets import redact
 from crucible.rundir.status import now
@@ -75,7 +75,7 @@ def collect(*, seeds: Mapping[str, int], command: str) -> dict[str, Any]:
         "packages": packages(),
         "seeds": dict(seeds),
         "variables": {name: os.environ[name] for name in VARIABLES if name in os.environ},
-        "git": git_state(),
+        "git": origin(hashes),
         "code_version": code_version(hashes),
         "code": hashes,
     }
