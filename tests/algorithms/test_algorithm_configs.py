@@ -13,7 +13,6 @@ from omegaconf import OmegaConf
 CONF = Path(__file__).parents[2] / "conf"
 FOLDERS = ["algo/loss", "algo/advantage", "algo/aggregation", "algo/filter", "algo/auxiliary", "entropy"]
 FILES = sorted(path for folder in FOLDERS for path in (CONF / folder).glob("*.yaml"))
-OTHER_DEFAULTS = {"gppo"}  # the same function as ce_gppo with other numbers
 
 
 def nodes(path):
@@ -43,7 +42,7 @@ def test_keys_and_defaults_are_those_of_the_signature(path):
         expected = {name: p.default for name, p in signature.parameters.items() if p.kind is p.KEYWORD_ONLY}
         given = {name: value for name, value in node.items() if not name.startswith("_")}
         assert given.keys() == expected.keys()
-        if path.stem not in OTHER_DEFAULTS:
+        if path.stem == target.__module__.rpartition(".")[-1]:  # other YAMLs of a function are there for other numbers
             assert given == expected
 
 
@@ -68,9 +67,3 @@ def test_every_method_has_a_yaml():
     ):
         methods = {path.stem for path in (source / folder).glob("*.py")} - shared
         assert methods <= {path.stem for path in (CONF / axis).glob("*.yaml")}
-
-
-def test_gppo_is_ce_gppo_with_both_betas_one():
-    gppo, ce_gppo = (OmegaConf.load(CONF / "algo/loss" / f"{name}.yaml") for name in ("gppo", "ce_gppo"))
-    assert gppo["_target_"] == ce_gppo["_target_"]
-    assert (gppo["beta1"], gppo["beta2"]) == (1.0, 1.0)

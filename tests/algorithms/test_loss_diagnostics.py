@@ -1,4 +1,4 @@
-"""What a loss reports: the regions of CE-GPPO, the dual clip, the mean ratio, the KL to the old policy."""
+"""What losses report: the regions of CE-GPPO, the dual clip, the mean ratio, the KL to the old policy."""
 
 from __future__ import annotations
 
@@ -6,37 +6,42 @@ import math
 
 import pytest
 import torch
-from loss_cases import ALL_LOSSES, TOKEN_LOSSES
+from loss_cases import batch, built, call
 
-from crucible.algorithms.diagnostics import gradient_coefficient, quadrants, token_diagnostics
+from crucible.algorithms.diagnostics import quadrants, ratio_diagnostics
 
 RATIOS = [0.5, 0.9, 1.1, 1.24, 1.5, 12.0]
-NAMES = {"clip_fraction", "preserved_left", "preserved_right", "dual_clip_fraction", "ratio_mean", "kl_old"}
 
 
-def on_a_grid(loss):
+def on_a_grid(name, **hyper):
     """Row 0: A = +1, row 1: A = -1; one token per ratio, and one of padding that would be clipped."""
     logps = torch.tensor([[*RATIOS, 50.0]] * 2, dtype=torch.float64).log()
-    advantages = torch.tensor([[1.0], [-1.0]], dtype=torch.float64).expand(2, 7)
-    mask = torch.tensor([[1.0] * 6 + [0.0]] * 2, dtype=torch.float64)
-    return loss(logps, torch.zeros_like(logps), advantages, mask).diagnostics
+    given = batch(0, groups=[2], width=7) | {
+        "logps": logps,
+        "old_logps": torch.zeros_like(logps),
+        "advantages": torch.tensor([[1.0] * 6 + [0.0], [-1.0] * 6 + [0.0]], dtype=torch.float64),
+        "mask": torch.tensor([[1.0] * 6 + [0.0]] * 2, dtype=torch.float64),
+    }
+    return call(built(name, **hyper), given).diagnostics
 
 
-@pytest.mark.parametrize("name", ALL_LOSSES)
-def test_same_names_for_every_loss(name):
-    found = on_a_grid(ALL_LOSSES[name])
-    assert set(found) == NAMES
-    assert all(tensor.shape == (2, 7) and not tensor.requires_grad for tensor in found.values())
-    torch.testing.assert_close(found["clip_fraction"], found["preserved_left"] + found["preserved_right"])
-
-
-@pytest.mark.parametrize("name", TOKEN_LOSSES)
-def test_regions_token_by_token(name):
-    _, hyper = TOKEN_LOSSES[name]
-    low = hyper.get("eps_low") or 0.2
-    high = hyper.get("eps_high") or 0.2
-    dual = hyper.get("dual_clip") or math.inf
-    found = on_a_grid(ALL_LOSSES[name])
+@pytest.mark.parametrize(
+    ("name", "low", "high", "dual"),
+    [
+        ("ppo_clip", 0.2, 0.2, math.inf),
+        ("clip_higher", 0.2, 0.28, math.inf),
+        ("two_sided_clip", 0.2, 0.2, 4.0),
+        ("ce_gppo", 0.2, 0.2, 10.0),
+        ("gppo", 0.2, 0.28, 10.0),
+        ("cispo_scalerl", 0.2, 4.0, math.inf),
+        ("cispo_masked", 0.1, 0.1, math.inf),
+        ("gmpo", 1 - math.exp(-0.4), math.exp(0.4) - 1, math.inf),
+        ("reinforce", 0.2, 0.2, math.inf),
+        ("sapo_soft_gate", 0.2, 0.2, math.inf),
+    ],
+)
+def test_regions_token_by_token(name, low, high, dual):
+    found = on_a_grid(name)
     assert found["preserved_right"][0].tolist() == [float(r > 1 + high) for r in RATIOS] + [0.0]
     assert found["preserved_right"][1].tolist() == [0.0] * 7
     assert found["preserved_left"][0].tolist() == [0.0] * 7
@@ -47,8 +52,18 @@ def test_regions_token_by_token(name):
     assert found["kl_old"][1].tolist() == pytest.approx([-math.log(r) for r in RATIOS] + [0.0])
 
 
+def test_a_ratio_on_a_bound_is_in_no_region():
+    ratio = torch.tensor([[0.75, 1.25, 4.0]])
+    for sign in (-1.0, 1.0):
+        advantages, mask = sign * torch.ones(1, 3), torch.ones(1, 3)
+        found = ratio_diagnostics(ratio, ratio.log(), advantages, mask, eps_low=0.25, eps_high=0.25, dual_clip=4.0)
+        assert found["preserved_left"].sum() == 0
+        assert found["dual_clip_fraction"].sum() == 0
+        assert found["preserved_right"].tolist() == [[0.0, 0.0, float(sign > 0)]]
+
+
 def test_gspo_reports_its_sequence_ratio():
-    found = on_a_grid(ALL_LOSSES["gspo"])
+    found = on_a_grid("gspo")
     s = math.prod(RATIOS) ** (1 / 6)
     assert found["ratio_mean"][0].tolist() == pytest.approx([s] * 6 + [0.0])
     assert found["preserved_right"][0].tolist() == [1.0] * 6 + [0.0]
@@ -66,35 +81,3 @@ def test_quadrants():
         "na_hp": [2],
         "na_lp": [3],
     }
-
-
-def test_token_diagnostics_by_a_loop_over_tokens():
-    torch.manual_seed(0)
-    old = torch.log_softmax(torch.randn(3, 5, 4, dtype=torch.float64), -1)
-    now = torch.log_softmax(old + 0.5 * torch.randn(3, 5, 4, dtype=torch.float64), -1)
-    entropy = -(now.exp() * now).sum(-1)
-    action = torch.randint(4, (3, 5, 1))
-    logps = now.gather(-1, action).squeeze(-1).requires_grad_()
-    old_logps = old.gather(-1, action).squeeze(-1)
-    advantages = torch.randn(3, 1, dtype=torch.float64).expand(3, 5)
-    mask = torch.ones(3, 5, dtype=torch.float64)
-    mask[0, 3:] = 0.0
-    coefficient = gradient_coefficient(-advantages * (logps - old_logps).exp(), logps)
-    found = token_diagnostics(logps, old_logps, entropy, advantages, mask, coefficient)
-    for i in range(3):
-        for t in range(5):
-            got = {name: value[i, t].item() for name, value in found.items()}
-            if mask[i, t] == 0:
-                assert set(got.values()) == {0.0}
-                continue
-            p, a, ratio = logps[i, t].exp().item(), advantages[i, t].item(), (logps - old_logps)[i, t].exp().item()
-            before = old_logps[i, t].exp().item()
-            kind = ("pa" if a > 0 else "na") + ("_hp" if before >= 0.5 else "_lp")
-            assert [name for name in ("pa_hp", "pa_lp", "na_hp", "na_lp") if got[name]] == [kind]
-            assert got[f"mass_{kind}"] == pytest.approx(ratio * abs(a))
-            assert got["covariance"] == pytest.approx((math.log(p) + entropy[i, t].item()) * p * a)
-            assert got["covariance_natural"] == pytest.approx((math.log(p) + entropy[i, t].item()) * a)
-            assert got["outside_band"] == float(abs(ratio - 1) > 0.2)
-            assert (got["prob_outside"], got["prob_inside"]) == pytest.approx(
-                (before, 0.0) if abs(ratio - 1) > 0.2 else (0.0, before)
-            )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
 
 from crucible.algorithms.diagnostics import REPORT_EPS, ratio_diagnostics
@@ -17,12 +18,14 @@ def cispo(
     *,
     eps_low: float | None = 0.2,
     eps_high: float = 0.2,
+    unified_mask: bool = False,
 ) -> PolicyLoss:
     """-sg(clip(delta, 1 - eps_low, 1 + eps_high)) A log pi.
 
     MiniMax-M1, 2506.13585; the two-sided form with eps 0.2 / 0.2 is the baseline of CE-GPPO (2509.20712, A.1)
     and Klear-Reasoner (2508.07629, Eq. 15). F = clip(delta, 1 - eps_low, 1 + eps_high), whatever the sign
-    of A.
+    of A. unified_mask: F = 0 where (delta < 1 - eps_low, A < 0) or (delta > 1 + eps_high, A > 0), the regions
+    PPO drops (MiniMax-M1's unified form, Eq. 7, as ROLL has it).
 
     Cap convention: eps_high is measured from 1, so the weight is at most 1 + eps_high. TRL's
     `epsilon_high` is the cap itself: its 5.0 (ScaleRL, 2510.13786) is eps_high 4.0 here. eps_low null: no
@@ -34,8 +37,12 @@ def cispo(
     log_delta = log_ratio(logps, old_logps, mask)
     delta = importance_ratio(log_delta.detach())
     floor = 0.0 if eps_low is None else 1.0 - eps_low
+    weight = delta.clamp(floor, 1.0 + eps_high)
+    if unified_mask:
+        dropped = ((delta < floor) & (advantages < 0)) | ((delta > 1.0 + eps_high) & (advantages > 0))
+        weight = torch.where(dropped, 0.0, weight)
     return PolicyLoss(
-        -delta.clamp(floor, 1.0 + eps_high) * advantages * logps,
+        -weight * advantages * logps,
         ratio_diagnostics(
             delta,
             log_delta,

@@ -6,12 +6,15 @@ import torch
 from torch import Tensor
 
 from crucible.algorithms.diagnostics import ratio_diagnostics
-from crucible.algorithms.ratio import check_bounds, importance_ratio, log_ratio
+from crucible.algorithms.ratio import check_bounds, importance_ratio, log_ratio, mean_log_ratio
 from crucible.config.needs import needs
 from crucible.types import PolicyLoss
 
 
-@needs(aggregation=["seq_mean_token_mean"], because="each token carries the ratio of its whole row")
+@needs(
+    aggregation=["seq_mean_token_mean", "seq_mean_token_sum"],
+    because="each token carries the ratio of its whole row; the sum over tokens is LUSPO",
+)
 def gspo(
     logps: Tensor,
     old_logps: Tensor,
@@ -23,11 +26,11 @@ def gspo(
 ) -> PolicyLoss:
     """max(-A s, -A clip(s, 1 - eps_low, 1 + eps_high)), s = exp(mean over the row's tokens of log delta).
 
-    GSPO, 2507.18071, with its eps 3e-4 / 4e-4. Each token carries s in value and s grad log pi_t in gradient
-    (the paper's GSPO-token form), so the mean over tokens, then over rows, is the paper's objective; any
-    other aggregation is another algorithm. With one advantage per row the two forms have the same
-    gradient. F = s, and 0 where the row is clipped. A row without tokens has s = 1 and contributes
-    nothing.
+    GSPO, 2507.18071, with its eps 3e-4 / 4e-4, in the paper's GSPO-token form: each token carries s in value
+    and s grad log pi_t in gradient, so the mean over tokens, then over rows, is the paper's objective. With
+    one advantage per row that is GSPO itself; advantages that differ between tokens make it GSPO-token. Summed
+    over the tokens (seq_mean_token_sum) every row loss is multiplied by its length: LUSPO, 2602.05261. F = s,
+    and 0 where the row is clipped. A row without tokens has s = 1 and contributes nothing.
 
     The diagnostics are about s, the same on all tokens of a row (kl_old about the tokens): do not compare
     their clip fractions with those of token-level losses.
@@ -35,12 +38,9 @@ def gspo(
     Differs from the paper: log s is bounded to +-20, with gradient 0 beyond.
     """
     check_bounds("gspo", eps_low=eps_low, eps_high=eps_high)
-    log_delta = log_ratio(logps, old_logps, mask)
-    log_s = log_delta.detach().sum(-1, keepdim=True) / mask.sum(-1, keepdim=True).clamp(min=1.0)
-    s = importance_ratio(log_s + log_ratio(logps, logps, mask))  # adds 0 in value, grad log pi in gradient
+    s = importance_ratio(mean_log_ratio(logps, old_logps, mask))
     clipped = s.clamp(1.0 - eps_low, 1.0 + eps_high)
-    per_token = torch.maximum(-advantages * s, -advantages * clipped)
     return PolicyLoss(
-        per_token,
-        ratio_diagnostics(s, log_delta, advantages, mask, eps_low=eps_low, eps_high=eps_high),
+        torch.maximum(-advantages * s, -advantages * clipped),
+        ratio_diagnostics(s, log_ratio(logps, old_logps, mask), advantages, mask, eps_low=eps_low, eps_high=eps_high),
     )

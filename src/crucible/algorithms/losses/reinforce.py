@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from crucible.algorithms.diagnostics import REPORT_EPS, ratio_diagnostics
-from crucible.algorithms.ratio import importance_ratio, log_ratio
+from crucible.algorithms.losses.base import report
+from crucible.algorithms.ratio import log_ratio
 from crucible.types import PolicyLoss
 
 
@@ -13,12 +13,7 @@ def reinforce(logps: Tensor, old_logps: Tensor, advantages: Tensor, mask: Tensor
     """-A log pi. F = 1.
 
     Williams, 1992. Unbiased for the first update after a rollout only; later updates are off-policy and
-    nothing corrects or bounds them. The regions in the diagnostics use a band of 0.2.
+    nothing corrects or bounds them. The regions in the diagnostics use a band of 0.2. It is also the loss of
+    GPG, 2504.02546, whose own part is the advantage.
     """
-    log_delta = log_ratio(logps, old_logps, mask)
-    return PolicyLoss(
-        -advantages * logps,
-        ratio_diagnostics(
-            importance_ratio(log_delta), log_delta, advantages, mask, eps_low=REPORT_EPS, eps_high=REPORT_EPS
-        ),
-    )
+    return PolicyLoss(-advantages * logps, report(log_ratio(logps, old_logps, mask), advantages, mask))

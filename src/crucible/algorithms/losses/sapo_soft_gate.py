@@ -1,0 +1,37 @@
+"""SAPO, Soft Adaptive Policy Optimization: a sigmoid gate in place of the clip. Not Swarm sAmpling PO."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from crucible.algorithms.losses.base import report
+from crucible.algorithms.ratio import check_positive, importance_ratio, log_ratio
+from crucible.types import PolicyLoss
+
+
+def sapo_soft_gate(
+    logps: Tensor,
+    old_logps: Tensor,
+    advantages: Tensor,
+    mask: Tensor,
+    *,
+    tau_positive: float = 1.0,
+    tau_negative: float = 1.05,
+) -> PolicyLoss:
+    """-A (4 / tau) sigmoid(tau (delta - 1)), tau = tau_positive where A > 0, else tau_negative.
+
+    SAPO, 2511.20347 (1.0 / 1.05); verl and TRL. F = 4 g (1 - g) delta with g = sigmoid(tau (delta - 1)): 1 at
+    delta = 1 whatever tau, falling smoothly on both sides. The paper averages over tokens, then rows
+    (seq_mean_token_mean).
+
+    At delta = 1 the value is -2 A / tau and not -A: do not compare values between losses.
+
+    Differs from the paper: the log-ratio is bounded to +-20, with gradient 0 beyond.
+    """
+    check_positive("sapo_soft_gate", tau_positive=tau_positive, tau_negative=tau_negative)
+    log_delta = log_ratio(logps, old_logps, mask)
+    positive, negative = logps.new_tensor(tau_positive), logps.new_tensor(tau_negative)
+    tau = torch.where(advantages > 0, positive, negative)
+    gate = torch.sigmoid(tau * (importance_ratio(log_delta) - 1.0)) * 4.0 / tau
+    return PolicyLoss(-advantages * gate, report(log_delta, advantages, mask))
