@@ -7,14 +7,13 @@ import json
 import pytest
 import torch
 
-from crucible.config.catalogue import axes
 from crucible.errors import UserError
 from crucible.rundir import read_metrics, read_samples, read_status
 from tests.conftest import ROOT
 from tests.small_world import CountsDigits
 
 TIMINGS = ("time/", "perf/")
-ONLINE = [option.name for option in axes(ROOT)["algo"] if not option.name.startswith("rm_")]
+ONLINE = ["grpo", "dr_grpo", "dapo", "cispo", "gspo", "gppo", "ce_gppo"]  # all of them: test_every_method.py
 
 
 def timeless(rows):
@@ -22,7 +21,7 @@ def timeless(rows):
 
 
 @pytest.mark.parametrize("algo", ONLINE)
-def test_every_algorithm_takes_two_steps(small_run, algo):
+def test_an_algorithm_takes_two_steps(small_run, algo):
     path = small_run(f"algo={algo}", "algo/filter=keep_all")
     updates = [row for row in read_metrics(path) if row["kind"] == "update"]
     assert [row["update"] for row in updates] == [1, 2, 3, 4]

@@ -10,10 +10,12 @@ from crucible.analysis.closing import closing_words
 from crucible.analysis.figures import draw_run_figures
 from crucible.config.dry_run import run_directory
 from crucible.modules.callbacks import Checkpoint, Progress, Stop
-from crucible.modules.journal import Journal, tell
+from crucible.modules.journal import Journal, silent, tell
 from crucible.modules.lifecycle import recorded, restarted
-from crucible.parts import Parts
-from crucible.rundir import RunDir
+from crucible.modules.sharing import share_out
+from crucible.parts import Parts, locate
+from crucible.ranks import joined
+from crucible.rundir.bystander import open_together
 
 
 def run(
@@ -50,11 +52,16 @@ def run(
     """
     config = dict(locals())
     path = run_directory(config)
-    with RunDir.open(
-        path, config, resume=resume, takeover=restarted(), keep_checkpoints=keep_checkpoints, steps=steps, report=tell
-    ) as run_dir:
+    with (
+        joined(trainer.get("devices", 1), trainer.get("nodes", 1), config) as ranks,
+        open_together(
+            ranks, path, config, resume=resume, takeover=restarted(), keep_checkpoints=keep_checkpoints, steps=steps,
+            report=tell,
+        ) as run_dir,
+    ):  # fmt: skip
+        report = tell if ranks.main else silent
         if run_dir.finished:
-            tell(f"nothing to do: {path} is finished\n{closing_words(path)}")
+            report(f"nothing to do: {path} is finished\n{closing_words(path)}")
             return path
         parts = Parts(
             {
@@ -62,11 +69,12 @@ def run(
                 "entropy": entropy, "logger": logger, "batch": batch, "sampling": sampling, "optim": optim,
                 "evaluation": evaluation,
             },
-            run_dir=run_dir, path=path, config=config, report=tell, cache_dir=Path(cache_dir), seed=seed, steps=steps,
-            samples_every=samples_every, resume=resume,
+            run_dir=run_dir, path=path, config=config, report=report, cache_dir=Path(cache_dir), seed=seed, steps=steps,
+            samples_every=samples_every, resume=resume, ranks=ranks,
         )  # fmt: skip
         with recorded(run_dir, parts):
-            journal = parts.add("journal", Journal(run_dir, parts["logger"], tell))
+            share_out(parts, ranks, locate(algo["_target_"]))
+            journal = parts.add("journal", Journal(run_dir, parts["logger"], report))
             module = parts.build(algo)
             ends_of_step = [*module.callbacks(parts), Progress(journal), Checkpoint(checkpoint_every, journal)]
             loop = parts.build(trainer, module=module, callbacks=[*ends_of_step, Stop(journal)])
@@ -74,7 +82,8 @@ def run(
             if module.steps_done == module.epochs:
                 run_dir.write_policy(module.policy.save)
                 run_dir.write_status("finished", step=module.steps_done)
-    if figures:
-        draw_run_figures(path)
-    tell(closing_words(path))
+    if ranks.main:
+        if figures:
+            draw_run_figures(path)
+        tell(closing_words(path))
     return path

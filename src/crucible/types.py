@@ -10,6 +10,7 @@ Tensors are float32 unless said otherwise. `mask` is 1.0 where a completion toke
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
@@ -46,11 +47,15 @@ class Completion:
 
 @dataclass(frozen=True, slots=True)
 class Sampling:
-    """How to sample. temperature 0 is greedy. `seed` makes the draw reproducible."""
+    """How to sample. temperature 0 is greedy. `seed` makes the draw reproducible.
+
+    `first_row` is the number of the first row in the whole batch, where an engine samples a part of one.
+    """
 
     max_tokens: int
     temperature: float = 1.0
     seed: int = 0
+    first_row: int = 0
 
 
 @dataclass(slots=True)
@@ -101,12 +106,26 @@ class Rollouts:
             finish_reason=[self.finish_reason[i] for i in at],
         )
 
+    def to(self, device: Any) -> Rollouts:
+        """The same with every tensor on `device`."""
+        return replace(
+            self,
+            prompt_ids=self.prompt_ids.to(device),
+            prompt_mask=self.prompt_mask.to(device),
+            completion_ids=self.completion_ids.to(device),
+            mask=self.mask.to(device),
+            sampling_logps=self.sampling_logps.to(device),
+            group=self.group.to(device),
+            policy_version=self.policy_version.to(device),
+        )
+
 
 @dataclass(slots=True)
 class Scores:
     """Rewards. `valid` (N,) bool is False where no reward could be computed: such rows train nothing.
 
     `verdict` (N,) bool is the reward's own yes or no, for rewards that have one beside their number.
+    `per_token`, where given, is the same reward token by token: its sum over the counted tokens is `total`.
     """
 
     total: Tensor  # (N,)
@@ -118,11 +137,15 @@ class Scores:
 
 @dataclass(slots=True)
 class Advantages:
-    """Per-token advantages. Rows with `keep` False are left out of the update altogether."""
+    """Per-token advantages. Rows with `keep` False are left out of the update altogether.
+
+    `returns` is what a critic learns to predict, given by the advantages that use one.
+    """
 
     values: Tensor  # (N, T)
     keep: Tensor | None = None  # (N,) bool
     diagnostics: dict[str, float] = field(default_factory=dict)
+    returns: Tensor | None = None  # (N, T)
 
 
 @dataclass(slots=True)
@@ -131,6 +154,17 @@ class PolicyLoss:
 
     per_token: Tensor  # (N, T), to be minimised
     diagnostics: dict[str, Tensor] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Correction:
+    """Weights on the per-token policy loss for off-policy data. Diagnostics are averaged over tokens.
+
+    Denominators do not change: a token of weight 0 still counts where the loss is averaged.
+    """
+
+    weights: Tensor  # (N, T), detached
+    diagnostics: dict[str, Tensor] = field(default_factory=dict)  # each (N, T)
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +227,14 @@ class RolloutEngine(Protocol):
     def generate(self, prompts: Sequence[Prompt], samples_per_prompt: int, sampling: Sampling) -> Rollouts: ...
 
     def sync(self, policy_version: int) -> None: ...
+
+    def behind(self) -> AbstractContextManager[int]:
+        """While it lasts, `generate` samples training data, with whatever lag; gives the policy version it uses."""
+        ...
+
+    def state_dict(self) -> dict[str, Any]: ...
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None: ...
 
 
 class Sampler(Protocol):

@@ -147,3 +147,39 @@ def test_forbidden_tokens_do_not_make_the_entropy_nan():
     assert entropy.item() == pytest.approx(0.693147, abs=1e-6)
     (logps + entropy).sum().backward()
     assert logits.grad[0, :2].isfinite().all()
+
+
+@pytest.mark.parametrize("logits_at_once", [2**24, 3 * 102], ids=["whole", "in slices"])
+def test_more_than_log_probs_on_demand(logits_at_once):
+    policy = qwen3()
+    policy.logits_at_once = logits_at_once
+    prompt_ids, prompt_mask, completion, mask = data = batch(policy)
+    plain = policy.token_stats(*data, temperature=0.7)
+    head = torch.nn.Linear(policy.model.config.hidden_size, 1)
+
+    def read(h):
+        return head(h).squeeze(-1)
+
+    stats = policy.token_stats(*data, temperature=0.7, uniform=True, collision=True, hidden=True, value_head=read)
+    assert torch.equal(stats.logps, plain.logps)
+    assert plain.uniform is plain.collision is plain.hidden is plain.values is None
+    states = policy.model.get_decoder()(
+        input_ids=torch.cat([prompt_ids, completion], 1),
+        attention_mask=torch.cat([prompt_mask, torch.ones_like(completion)], 1),
+        position_ids=(torch.cat([prompt_mask, torch.ones_like(completion)], 1).cumsum(1) - 1).clamp(min=0),
+    ).last_hidden_state[:, prompt_ids.shape[1] - 1 : -1]
+    log_probs = (policy.model.get_output_embeddings()(states) / 0.7).log_softmax(-1)
+    for row in range(len(mask)):
+        counted = mask[row] > 0
+        torch.testing.assert_close(stats.uniform[row][counted], log_probs[row][counted].mean(-1), atol=1e-5, rtol=1e-5)
+        squares = log_probs[row][counted].exp().square().sum(-1)
+        torch.testing.assert_close(stats.collision[row][counted], squares, atol=1e-6, rtol=1e-5)
+        torch.testing.assert_close(stats.hidden[row], states[row][counted].mean(0), atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(stats.values[row][counted], read(states[row][counted]), atol=1e-5, rtol=0)
+        for extra in (stats.uniform, stats.collision, stats.values):
+            assert extra[row][~counted].abs().sum() == 0
+    assert not any(t.requires_grad for t in (stats.uniform, stats.collision, stats.hidden))
+    stats.values.sum().backward()
+    assert head.weight.grad.abs().sum() > 0
+    nothing = policy.token_stats(*data[:3], mask * 0, uniform=True, hidden=True, value_head=read)
+    assert nothing.uniform.abs().sum() == nothing.hidden.abs().sum() == nothing.values.abs().sum() == 0

@@ -27,6 +27,10 @@ def tell(line: str) -> None:
     print(line, file=sys.stdout, flush=True)
 
 
+def silent(line: str) -> None:
+    """What the ranks say that are not the main one."""
+
+
 class Pace:
     """How fast things go: seconds a step (median of the recent ones) and the time left."""
 

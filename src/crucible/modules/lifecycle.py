@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -33,7 +32,7 @@ def recorded(run_dir: RunDir, parts: Parts) -> Iterator[None]:
         if not untouched:
             parts["logger"].finish("failed")
         if isinstance(error, UserError) and untouched:
-            shutil.rmtree(run_dir.path)
+            run_dir.discard()
         raise
 
 

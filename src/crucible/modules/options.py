@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from crucible.errors import UserError
 from crucible.types import Sampling
@@ -54,12 +54,13 @@ class AdamW:
             at_least("optim.max_grad_norm", self.max_grad_norm, 0, strictly=True)
 
     def build(
-        self, parameters: Iterable[torch.nn.Parameter]
+        self, parameters: Iterable[torch.nn.Parameter], *more: dict[str, Any]
     ) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LambdaLR]:
+        """`more`: further groups, as torch's optimisers take them, with options of their own."""
         import torch
 
         optimizer = torch.optim.AdamW(
-            (p for p in parameters if p.requires_grad),
+            [{"params": [p for p in parameters if p.requires_grad]}, *more],
             lr=self.lr,
             betas=(self.beta1, self.beta2),
             weight_decay=self.weight_decay,
@@ -74,4 +75,5 @@ class AdamW:
         import torch
 
         bound = self.max_grad_norm if self.max_grad_norm is not None else math.inf
-        return torch.nn.utils.clip_grad_norm_((p for p in parameters if p.grad is not None), bound)
+        moved = [p for p in parameters if p.grad is not None]
+        return torch.nn.utils.clip_grad_norm_(moved, bound) if moved else torch.zeros(())

@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, cast
 
-from crucible.errors import UserError
+from crucible.ranks import ALONE, Ranks
 
 if TYPE_CHECKING:
     from lightning.pytorch import Callback, LightningModule
@@ -17,24 +17,23 @@ def lightning_trainer(
     *,
     module: LightningModule,
     callbacks: Iterable[Callback] = (),
+    ranks: Ranks = ALONE,
     accelerator: str = "auto",
     devices: int = 1,
+    nodes: int = 1,
     precision: str = "32-true",
     threads: int | None = None,
     deterministic: bool = True,
 ) -> Any:
-    """A `lightning.pytorch.Trainer` of `module.epochs` epochs.
+    """A `lightning.pytorch.Trainer` of `module.epochs` epochs on `devices` devices of each of `nodes` nodes.
 
     Checkpoints, metrics and progress are ours, so Lightning's are off.
 
     Lightning's own CSV logger deletes rows on resume and its checkpoint callback keeps no checksums;
     the run directory does both.
     """
-    if devices != 1:
-        raise UserError(f"trainer.devices={devices}: this version trains with one process; set trainer.devices=1")
     import lightning.pytorch as pl
     import torch
-    from lightning.pytorch.plugins.environments import SLURMEnvironment
 
     if threads is not None:
         torch.set_num_threads(threads)
@@ -58,6 +57,16 @@ def lightning_trainer(
         enable_model_summary=False,
         num_sanity_val_steps=0,
         use_distributed_sampler=False,
-        # a job requeues itself through crucible.sweeps; Lightning's own way saves inside a signal handler
-        plugins=[SLURMEnvironment(auto_requeue=False)] if SLURMEnvironment.detect() else None,
+        **_processes(ranks, nodes),
     )
+
+
+def _processes(ranks: Ranks, nodes: int) -> dict[str, Any]:
+    """A job requeues itself through crucible.sweeps: Lightning's own way saves inside a signal handler."""
+    from lightning.pytorch.plugins.environments import SLURMEnvironment
+
+    if ranks.world > 1:
+        from crucible.modules.replicas import replicas
+
+        return {"strategy": replicas(), "num_nodes": nodes}
+    return {"plugins": [SLURMEnvironment(auto_requeue=False)] if SLURMEnvironment.detect() else None}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -71,6 +71,11 @@ class Policy:
     def vocabulary(self) -> int:
         """Entries of the output layer (may exceed the tokenizer's)."""
         return self.model.get_output_embeddings().weight.shape[0]
+
+    @property
+    def width(self) -> int:
+        """Size of the last hidden state."""
+        return self.model.get_output_embeddings().weight.shape[1]
 
     @property
     def context_length(self) -> int:
@@ -146,9 +151,14 @@ class Policy:
         *,
         temperature: float = 1.0,
         entropy_gradient: bool = False,
+        uniform: bool = False,
+        collision: bool = False,
+        hidden: bool = False,
+        value_head: Callable[[Tensor], Tensor] | None = None,
     ) -> TokenStats:
         """Log-probability (with gradient) and exact entropy of each completion token where `mask` > 0.
 
+        `uniform`, `collision`, `hidden` and `value_head` ((M, D) states -> (M,) values) ask for more, see `TokenStats`.
         Shapes as in `types.Rollouts`. Rows and columns without a counted token are not computed at all,
         and the LM head runs on counted tokens only. Every completion token is visible to later ones,
         counted or not. With no counted token the result is zeros without a gradient.
@@ -159,7 +169,14 @@ class Policy:
         logps = torch.zeros(mask.shape, device=mask.device)
         rows = used.any(1).nonzero().squeeze(1)
         if len(rows) == 0:
-            return TokenStats(logps, logps.clone())
+            return TokenStats(
+                logps,
+                logps.clone(),
+                uniform=logps.clone() if uniform else None,
+                collision=logps.clone() if collision else None,
+                hidden=logps.new_zeros(len(mask), self.width) if hidden else None,
+                values=logps.clone() if value_head else None,
+            )
         first = int(prompt_mask[rows].any(0).nonzero()[0])
         last = int(used.any(0).nonzero()[-1]) + 1
         prompt, seen = prompt_ids[rows, first:], prompt_mask[rows, first:]
@@ -167,22 +184,35 @@ class Policy:
         # The last target is predicted but never read, so it is not an input.
         inputs = torch.cat([prompt, targets[:, :-1]], 1)
         visible = torch.cat([seen, torch.ones_like(targets[:, :-1])], 1)
-        hidden = self.model.get_decoder()(
+        states = self.model.get_decoder()(
             input_ids=inputs,
             attention_mask=visible,
             position_ids=(visible.cumsum(1) - 1).clamp(min=0),
             use_cache=False,
         ).last_hidden_state[:, prompt.shape[1] - 1 :]
-        chosen, entropy = selected_stats(
-            hidden[counted],
+        read = states[counted]
+        more = [name for name, wanted in (("uniform", uniform), ("collision", collision)) if wanted]
+        chosen, entropy, *further = selected_stats(
+            read,
             targets[counted],
             self.model.get_output_embeddings(),
             temperature=temperature,
             entropy_gradient=entropy_gradient,
+            more=more,
             logits_at_once=self.logits_at_once,
             vocabulary=self.vocabulary,
         )
-        return TokenStats(logps.masked_scatter(used, chosen), torch.zeros_like(logps).masked_scatter(used, entropy))
+
+        def placed(values: Tensor) -> Tensor:
+            return torch.zeros_like(logps).masked_scatter(used, values)
+
+        return TokenStats(
+            placed(chosen),
+            placed(entropy),
+            hidden=_row_means(read, used) if hidden else None,
+            values=placed(value_head(read).float()) if value_head else None,
+            **{name: placed(values) for name, values in zip(more, further, strict=True)},
+        )
 
     def save(self, path: str | Path) -> None:
         """Writes a plain Hugging Face folder (adapters merged); a folder of an earlier save is replaced whole."""
@@ -212,6 +242,14 @@ def load(path: str | Path, *, chat: bool = True) -> Policy:
     with _without_bars():
         model = AutoModelForCausalLM.from_pretrained(path, dtype=torch.float32)
     return Policy(model, AutoTokenizer.from_pretrained(path), chat=chat)
+
+
+@torch.no_grad()
+def _row_means(states: Tensor, used: Tensor) -> Tensor:
+    """(M, D) states of the tokens where `used` (N, T) is True -> (N, D) their mean in each row, 0 without any."""
+    row = used.nonzero()[:, 0]
+    sums = torch.zeros(len(used), states.shape[1], device=states.device).index_add(0, row, states.float())
+    return sums / used.sum(1, keepdim=True).clamp(min=1)
 
 
 @contextmanager

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -13,6 +14,7 @@ from crucible.policy.policy import Policy
 from crucible.rollout.attention import decoding_attention
 from crucible.rollout.cache import RowCache, fill_holes
 from crucible.rollout.fused import FusedStep
+from crucible.rollout.past import PastWeights
 from crucible.rollout.sampling import draw, noise
 from crucible.types import Prompt, Rollouts, Sampling
 
@@ -30,16 +32,23 @@ class EmbeddedEngine:
     Reproducible: the tokens of row i depend on the weights, its prompt, `sampling.seed` and i, and, up
     to rounding of the logits, on nothing else: not on the global random state, `max_rows`, `compact`,
     `fused` or the other prompts. Two calls with one seed use the same noise: give each step its own seed.
+
+    `lag` simulates asynchronous training: inside `behind()` the weights are those of so many rollout steps ago.
     """
 
-    def __init__(self, policy: Policy, *, max_rows: int = 512, compact: bool = True, fused: bool = True) -> None:
+    def __init__(
+        self, policy: Policy, *, max_rows: int = 512, compact: bool = True, fused: bool = True, lag: int = 0
+    ) -> None:
         if max_rows < 1:
             raise UserError(f"rollout.max_rows is {max_rows}; it must be at least 1")
+        if lag < 0:
+            raise UserError(f"rollout.lag is {lag}; it must be 0 or more rollout steps")
         self.policy = policy
         self.max_rows = max_rows
         self.compact = compact
         self.fused = fused
         self.policy_version = 0
+        self.past = PastWeights(policy.model, lag) if lag else None
         config = policy.model.config.get_text_config()
         kinds = set(getattr(config, "layer_types", None) or ["full_attention"])
         if kinds - {"full_attention", "sliding_attention"}:
@@ -51,8 +60,28 @@ class EmbeddedEngine:
         self._window = getattr(config, "sliding_window", None)
 
     def sync(self, policy_version: int) -> None:
-        """The weights are the policy's own, so only their version is noted."""
+        """Once a rollout step. The weights are the policy's own, so only their version is noted."""
         self.policy_version = policy_version
+        if self.past is not None:
+            self.past.add(policy_version)
+
+    @contextmanager
+    def behind(self) -> Iterator[int]:
+        """While it lasts, sampling uses the weights of `lag` syncs ago (the oldest there are, at the start)."""
+        if self.past is None:
+            yield self.policy_version
+        else:
+            with self.past.in_place() as version:
+                yield version
+
+    def state_dict(self) -> dict[str, Any]:
+        """With a lag this holds lag + 1 copies of the weights."""
+        return {"policy_version": self.policy_version, "past": self.past.state_dict() if self.past else []}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        self.policy_version = int(state["policy_version"])
+        if self.past is not None:
+            self.past.load_state_dict(state["past"])
 
     def generate(self, prompts: Sequence[Prompt], samples_per_prompt: int, sampling: Sampling) -> Rollouts:
         """`samples_per_prompt` completions of each prompt; rows of one prompt are adjacent.
@@ -71,7 +100,8 @@ class EmbeddedEngine:
         ids = torch.full((rows, sampling.max_tokens), policy.pad_id, device=device)
         logps = torch.zeros(rows, sampling.max_tokens, device=device)
         lengths = torch.full((rows,), sampling.max_tokens + 1, device=device)
-        uniform = noise(rows, sampling.max_tokens, sampling.seed).to(device)
+        first = sampling.first_row
+        uniform = noise(first + rows, sampling.max_tokens, sampling.seed)[first:].to(device)
         capacity = prompt_ids.shape[1] + sampling.max_tokens
         with torch.no_grad(), _evaluating(policy), decoding_attention(policy.model):
             step = self._step(capacity)

@@ -1,0 +1,48 @@
+"""Which parts of a run are shared out when it has several processes, and which one process alone has."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from crucible.errors import UserError
+from crucible.loggers.none import NoLogger
+from crucible.parts import Parts
+from crucible.ranks import Ranks
+from crucible.rollout.split import SplitEngine
+from crucible.types import Completion, Prompt, Scores
+
+
+def share_out(parts: Parts, ranks: Ranks, module: Any) -> None:
+    """The engine samples in shares; the reward and the logger are the main process' alone; the policy is everyone's.
+
+    Does nothing for a run of one process. Errors: UserError where `module`, what trains, knows only one.
+    """
+    if ranks.world == 1:
+        return
+    if not getattr(module, "shares_rows", False):
+        raise UserError(f"{module.__name__} trains on one process; set trainer.devices=1")
+    with ranks.main_first():
+        policy = parts["policy"]
+    parts.add("engine", SplitEngine(parts["engine"], ranks, pad_id=policy.pad_id))
+    with ranks.main_first():
+        reward = parts["reward"] if ranks.main else None
+    parts.add("reward", OneReward(reward, ranks))
+    if not ranks.main:
+        parts.add("logger", NoLogger())
+
+
+class OneReward:
+    """The main process scores all rows and tells the others: a reward may cost money, or differ between calls."""
+
+    def __init__(self, reward: Any, ranks: Ranks):
+        self.reward, self.ranks = reward, ranks
+        self.needs: tuple[str, ...] = ranks.from_main(getattr(reward, "needs", ()))
+        if ranks.from_main(hasattr(reward, "fulfilment")):
+            self.fulfilment = self._fulfilment
+
+    def __call__(self, prompts: Sequence[Prompt], completions: Sequence[Completion]) -> Scores:
+        return self.ranks.from_main(self.reward(prompts, completions) if self.ranks.main else None)
+
+    def _fulfilment(self, prompts: Sequence[Prompt], completions: Sequence[Completion]) -> Any:
+        return self.ranks.from_main(self.reward.fulfilment(prompts, completions) if self.ranks.main else None)

@@ -1,0 +1,185 @@
+"""The processes of one run. Each holds the whole batch, and samples and differentiates its share of the rows.
+
+What is shared out is put together again as sums and as rows, so the numbers are those of one process up to rounding.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from crucible.errors import UserError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from torch.nn import Parameter
+
+
+@dataclass(frozen=True, slots=True)
+class Ranks:
+    """This process among `world` processes; rank 0 is the main one, which alone writes the run directory.
+
+    Every method but `share` is collective: all ranks call it, in the same order.
+    """
+
+    rank: int = 0
+    world: int = 1
+
+    @property
+    def main(self) -> bool:
+        return self.rank == 0
+
+    def share(self, number: int) -> range:
+        """The adjacent items of `number` that are this rank's; as even as can be."""
+        each, more = divmod(number, self.world)
+        first = self.rank * each + min(self.rank, more)
+        return range(first, first + each + (self.rank < more))
+
+    def gather(self, item: Any) -> list[Any]:
+        """The item of every rank, in order of rank."""
+        if self.world == 1:
+            return [item]
+        import torch.distributed as dist
+
+        found: list[Any] = [None] * self.world
+        dist.all_gather_object(found, item)
+        return found
+
+    def from_main(self, item: Any) -> Any:
+        """The main process' item, on every rank."""
+        return self.gather(item if self.main else None)[0]
+
+    def sums(self, values: Mapping[str, float]) -> dict[str, float]:
+        """The sum over all ranks of each value; a rank without a name adds nothing to it."""
+        total: dict[str, float] = {}
+        for part in self.gather(dict(values)):
+            for name, value in part.items():
+                total[name] = total.get(name, 0.0) + value
+        return total
+
+    def sum_gradients(self, parameters: Sequence[Parameter]) -> None:
+        """Each gradient becomes its sum over all ranks: a sum, since losses have global denominators."""
+        if self.world == 1:
+            return
+        import torch
+        import torch.distributed as dist
+
+        trained = [p for p in parameters if p.requires_grad]
+        for p in trained:
+            if p.grad is None:  # a rank without rows
+                p.grad = torch.zeros_like(p)
+        for work in [dist.all_reduce(p.grad, async_op=True) for p in trained]:
+            work.wait()
+
+    def put_together(self, column: Tensor) -> Tensor:
+        """The sum of a tensor over all ranks, for columns of which each rank has filled its own rows."""
+        if self.world == 1:
+            return column
+        import torch.distributed as dist
+
+        whole = column.clone()
+        dist.all_reduce(whole)
+        return whole
+
+    @contextmanager
+    def main_first(self) -> Iterator[None]:
+        """The body on the main process, then on the others: they find in the cache what it made."""
+        if not self.main:
+            self.gather(None)
+        yield
+        if self.main:
+            self.gather(None)
+
+
+ALONE = Ranks()
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What the environment says of this process."""
+
+    rank: int
+    world: int
+    local_rank: int
+    address: str
+    port: int
+
+
+def place() -> Place | None:
+    """Set by torchrun, srun or submitit's local executor; None for a process that nobody started as a rank."""
+    env = os.environ
+    if "RANK" in env and "WORLD_SIZE" in env:
+        local = int(env.get("LOCAL_RANK", env["RANK"]))
+        return Place(int(env["RANK"]), int(env["WORLD_SIZE"]), local, env["MASTER_ADDR"], int(env["MASTER_PORT"]))
+    if env.get("SLURM_STEP_ID", "").isdigit() and "SLURM_PROCID" in env:  # a job step, not the batch script itself
+        from lightning.pytorch.plugins.environments import SLURMEnvironment
+
+        slurm = SLURMEnvironment(auto_requeue=False)
+        world = int(env.get("SLURM_STEP_NUM_TASKS", env.get("SLURM_NTASKS", "1")))
+        return Place(slurm.global_rank(), world, slurm.local_rank(), slurm.main_address, slurm.main_port)
+    if "SUBMITIT_LOCAL_NTASKS" in env:
+        rank, world = int(env["SUBMITIT_LOCAL_GLOBALID"]), int(env["SUBMITIT_LOCAL_NTASKS"])
+        port = 20_000 + int(env.get("SUBMITIT_LOCAL_JOB_ID", "0").split("_")[0]) % 20_000
+        return Place(rank, world, int(env.get("SUBMITIT_LOCAL_LOCALID", rank)), "127.0.0.1", port)
+    return None
+
+
+@contextmanager
+def joined(devices: int, nodes: int, config: Mapping[str, Any]) -> Iterator[Ranks]:
+    """This process among the `devices` x `nodes` of its run, while it lasts.
+
+    Ranks that srun, torchrun or submitit started find each other; where nobody started any, this process becomes
+    the main one and starts the others itself with the same `config` (keywords of `crucible.run.run`).
+    Errors: UserError where the number of processes there are is not the number asked for.
+    """
+    world = devices * nodes
+    if devices < 1 or nodes < 1:
+        raise UserError(f"trainer.devices={devices}, trainer.nodes={nodes}: both must be at least 1")
+    here = place()
+    if world == 1:
+        if here is not None and here.world > 1:
+            raise UserError(
+                f"{here.world} processes were started for a run of one; set trainer.devices={here.world}, "
+                "or ask for one task (resources.tasks=1)"
+            )
+        yield ALONE
+    elif here is None:
+        if nodes > 1:
+            raise UserError(f"trainer.nodes={nodes}: start one process a device with srun or torchrun, or use sweep.py")
+        from crucible.launch import others
+
+        with others(devices, config) as first, _group(first):
+            yield Ranks(0, world)
+    elif here.world != world:
+        raise UserError(
+            f"trainer.devices={devices} x trainer.nodes={nodes} are {world} processes, and {here.world} were started; "
+            "in a sweep, resources.tasks is the processes of a node"
+        )
+    else:
+        with _group(here):
+            yield Ranks(here.rank, world)
+
+
+@contextmanager
+def _group(here: Place) -> Iterator[None]:
+    """torch's process group: gloo, and nccl for tensors on GPUs."""
+    import datetime
+
+    import torch
+    import torch.distributed as dist
+
+    os.environ |= {  # what Lightning's environments read
+        "MASTER_ADDR": here.address, "MASTER_PORT": str(here.port), "LOCAL_RANK": str(here.local_rank),
+        "NODE_RANK": os.environ.get("NODE_RANK", os.environ.get("SLURM_NODEID", "0")),
+    }  # fmt: skip
+    backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
+    # the main process may train a reward model while the others wait
+    wait = datetime.timedelta(hours=12)
+    dist.init_process_group(backend, rank=here.rank, world_size=here.world, timeout=wait)
+    try:
+        yield
+    finally:
+        dist.destroy_process_group()
