@@ -182,7 +182,8 @@ LOSS, NORM, DATA = "conf/algo/loss/ppo", "conf/algo/advantage/norm", "conf/data/
         ("algo.advantage.unbiased", 1, f"=1 in {NORM}: must be true or false, not 1"),
         ("algo.loss", "gspo", "=gspo: algo.loss is chosen with a slash: write algo/loss=gspo"),
         ("algo.loss._partial_", 3, "=3: must be true or false"),
-        ("algo.policy", 3, "=3 in conf/algo/ppo: must be a part, not 3"),
+        ("algo.policy", 3, " in conf/algo/ppo: the program supplies policy"),
+        ("algo.loss.mask", 3, f" in {LOSS}: the program supplies mask"),
         ("algo.loss._target_", 3, "=3: must be the dotted path of a function or class"),
     ],
 )

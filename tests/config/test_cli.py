@@ -90,6 +90,8 @@ def test_hydras_own_flags_work(train: Train) -> None:
             "algo=ppo,gspo gives several values: add -m to run each of them, or write [a,b] for a list",
         ),
         ("a=[", "cannot read the override a=["),
+        ("+experiment=x", "+experiment: this option exists already; write it without the + (a recipe is +experiments="),
+        ("experiments=paper/mini", "experiments: a recipe is chosen with a plus, +experiments=NAME; there are: paper/"),
         ("data=bare", "data.file has no value (???): give one, data.file=VALUE"),
         ("experiment=${nothing}", "experiment: Interpolation key 'nothing' not found"),
         (

@@ -50,6 +50,14 @@ def test_aliases_exports_bases_and_methods() -> None:
     assert "demonstrate" in read("lab.heavy.Sums").methods
 
 
+def test_the_keys_of_an_unpacked_typed_dict_are_options() -> None:
+    found = read("crucible.data.jsonl.Jsonl").parameters
+    assert [k for k, p in found.items() if p.required] == ["path"]
+    assert {"eval_share", "chat", "on_bad_row"} <= set(found)
+    assert all(p.keyword_only for p in found.values())
+    assert not read("lab.heavy.greedy").parameters  # a bare **options names nothing
+
+
 def test_what_is_not_there_or_not_readable() -> None:
     with pytest.raises(UserError, match="defines no table"):
         read("lab.heavy.table")

@@ -7,6 +7,7 @@ the same file or imported: each becomes a tuple of `Kind`s, any of which a value
 from __future__ import annotations
 
 import ast
+import functools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -39,6 +40,7 @@ class Kind:
     label: str = ""
 
 
+@functools.cache
 def kinds(annotation: ast.expr | None, scope: Module) -> tuple[Kind, ...]:
     """The alternatives of an annotation; no annotation allows anything."""
     return tuple(_kinds(annotation, scope)) if annotation is not None else (Kind("any"),)

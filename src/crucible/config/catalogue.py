@@ -63,11 +63,10 @@ def spelling(root: Path, axis: str) -> str:
 
 
 def recipes(root: Path) -> list[Option]:
-    """The files of experiments/, named as after `+experiments=`."""
+    """The files of experiments/, named as after `+experiments=`. `_shared.yaml` is for others to build on."""
     folder = root / RECIPES
-    return [
-        Option(file.relative_to(folder).with_suffix("").as_posix(), file) for file in sorted(folder.rglob("*.yaml"))
-    ]
+    files = sorted(f for f in folder.rglob("*.yaml") if not f.name.startswith("_"))
+    return [Option(file.relative_to(folder).with_suffix("").as_posix(), file) for file in files]
 
 
 def summary(file: Path) -> str:

@@ -76,12 +76,13 @@ def problems(config: Mapping[str, Any], origin: Origin, root: str = ROOT) -> Ite
 class _Walk:
     """One pass over a config.
 
-    A target that asks for them by name is given the values of `top` (the top-level keys) where its
-    node does not set them, and those of `handed_over` (what the root function passes on).
+    A target that asks for them by name is given the values of `top` (the top-level keys) and those of
+    `handed_over` (what the root function passes on). What it must be given, its node cannot set.
     """
 
     def __init__(self, origin: Origin, top: frozenset[str], handed_over: frozenset[str]):
-        self.origin, self.supplied, self.internal = origin, top | handed_over, handed_over - top
+        self.origin, self.supplied = origin, top | handed_over
+        self.internal, self.shared = handed_over - top, handed_over & top
 
     def node(self, node: Mapping[str, Any], path: str, target: Any) -> Iterator[str]:
         """A node with a target: its keys are parameters, its values fit, nothing required is missing."""
@@ -98,11 +99,15 @@ class _Walk:
         for key, value in node.items():
             if key in OWN_KEYS:
                 continue
-            if key in signature.parameters:
-                parameter = signature.parameters[key]
-                yield from self.value(value, _join(path, str(key)), _kinds(parameter))
-            else:
+            parameter = signature.parameters.get(str(key))
+            if parameter is None:
                 yield self.unknown(str(key), path, signature)
+            elif self.given(parameter, path, partial=bool(node.get("_partial_"))):
+                where = self.origin.of(path, str(key))
+                instead = f"; set {key} and not {path}.{key}" if key in self.shared else ""
+                yield f"{path}.{key} in {where}: the program supplies {key}{instead}"
+            else:
+                yield from self.value(value, _join(path, str(key)), _kinds(parameter))
         yield from self.missing(node, path, signature)
 
     def unknown(self, key: str, path: str, signature: Signature) -> str:
@@ -121,9 +126,20 @@ class _Walk:
 
     def settable(self, parameter: Parameter, path: str) -> bool:
         """Is it an option, rather than something the program hands over?"""
-        if parameter.name in self.internal:
+        if parameter.name in self.internal or self.given(parameter, path, partial=False):
             return False
         return not parameter.required or self.of_config(parameter, path, partial=False)
+
+    def given(self, parameter: Parameter, path: str, *, partial: bool) -> bool:
+        """Does the program, and nothing else, supply it? A default makes it an option (model.seed), so does plain text
+        under a name that is no top-level key (data.path)."""
+        if not path or self.origin.is_group(_join(path, parameter.name)):
+            return False
+        if partial and not parameter.keyword_only:
+            return True
+        if parameter.name in self.shared:
+            return parameter.required
+        return parameter.name in self.internal and not plain(_kinds(parameter))
 
     def of_config(self, parameter: Parameter, path: str, *, partial: bool) -> bool:
         """Must the config give this required parameter? Parts that are no axis come from the program."""

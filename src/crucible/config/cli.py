@@ -14,6 +14,7 @@ from crucible.errors import UserError
 
 USER_ERROR = 2
 INTERRUPTED = 130  # the shell's code for a program stopped by Ctrl-C
+METHODS = "methods"  # `train.py methods ...` shows the catalogue of methods and runs nothing
 TRACEBACK = "CRUCIBLE_TRACEBACK"  # set to 1 for the traceback of a one-line error
 
 
@@ -24,7 +25,15 @@ def main(root: Path) -> None:
         if help.wanted(argv):
             print(help.text(root, argv))
             return
-        _with_hydra(root, argv)
+        if argv and argv[0].partition("=")[0] == METHODS:
+            from crucible.config.methods_command import command
+
+            command(root, argv)
+            return
+        if any(_is_hydras(argument) for argument in argv):
+            _with_hydra(root, argv)
+        else:
+            _once(root, argv)
     except UserError as error:
         fail(error)
     except KeyboardInterrupt:
@@ -32,17 +41,36 @@ def main(root: Path) -> None:
         raise SystemExit(INTERRUPTED) from None
 
 
+def _is_hydras(argument: str) -> bool:
+    """-m, --config-dir, hydra.sweep.dir=..., and what is no override at all: left to Hydra's own command line."""
+    name = argument.lstrip("+~")
+    return argument.startswith("-") or name.startswith(("hydra.", "hydra/")) or not ("=" in name or name != argument)
+
+
+def _once(root: Path, argv: list[str]) -> None:
+    """One run from overrides alone: composed once, where Hydra's command line composes twice to look for -m."""
+    from crucible.config.compose import compose
+
+    start(compose(argv, root).config)
+
+
 def _with_hydra(root: Path, argv: list[str]) -> None:
     import hydra
+    from hydra.core.hydra_config import HydraConfig
     from omegaconf import DictConfig
 
-    from crucible.config.compose import explain
+    from crucible.config.compose import explain, resolved, verify
     from crucible.config.hydra_errors import CONFIG_ERRORS
     from crucible.config.hydra_setup import set_up
 
     def task(node: DictConfig) -> None:
         try:
-            start(node, root)
+            try:
+                composed = resolved(node, HydraConfig.get(), root)
+            except CONFIG_ERRORS as error:
+                raise UserError(explain(error, (), root)) from error
+            verify(composed)
+            start(composed.config)
         except UserError as error:  # here, since Hydra would print a line of its own on the way out
             fail(error)
 
@@ -55,24 +83,14 @@ def _with_hydra(root: Path, argv: list[str]) -> None:
         raise UserError(explain(error, overrides, root)) from error
 
 
-def start(node: Any, root: Path) -> None:
-    """One composed config: checked, then printed (dry run) or run."""
-    from hydra.core.hydra_config import HydraConfig
-
-    from crucible.config.compose import explain, resolved, verify
-    from crucible.config.hydra_errors import CONFIG_ERRORS
-
-    try:
-        composed = resolved(node, HydraConfig.get(), root)
-    except CONFIG_ERRORS as error:
-        raise UserError(explain(error, (), root)) from error
-    verify(composed)
-    if composed.config.get("dry_run"):
+def start(config: Mapping[str, Any]) -> None:
+    """One checked config: printed (dry run) or run."""
+    if config.get("dry_run"):
         from crucible.config.dry_run import report
 
-        print(report(composed.config))
+        print(report(config))
     else:
-        dispatch(composed.config)
+        dispatch(config)
 
 
 def dispatch(config: Mapping[str, Any]) -> None:

@@ -15,8 +15,9 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from crucible.config import hydra_errors
 from crucible.config.catalogue import RECIPES, axes
-from crucible.config.check import Origin, check
+from crucible.config.check import ROOT, Origin, check
 from crucible.config.hydra_setup import set_up
+from crucible.config.names import enforce_names
 from crucible.config.rules import enforce
 from crucible.errors import UserError
 
@@ -29,9 +30,12 @@ class Composed:
     origin: Origin
 
 
-def compose(overrides: Sequence[str], root: Path, *, name: str = "train", checked: bool = True) -> Composed:
+def compose(
+    overrides: Sequence[str], root: Path, *, name: str = "train", target: str = ROOT, checked: bool = True
+) -> Composed:
     """The config of `python train.py <overrides>`. `root` is the folder that holds conf/.
 
+    Another program has another primary config, conf/<name>.yaml, whose keys are the parameters of `target`.
     Raises UserError with one line for each problem.
     """
     set_up(root)
@@ -44,11 +48,11 @@ def compose(overrides: Sequence[str], root: Path, *, name: str = "train", checke
             hydra = node.pop("hydra")
         composed = resolved(node, hydra, root)
     except hydra_errors.CONFIG_ERRORS as error:
-        raise UserError(explain(error, overrides, root, name=name)) from error
+        raise UserError(explain(error, overrides, root, name=name, target=target)) from error
     finally:
         HydraConfig.instance().cfg = before
     if checked:
-        verify(composed)
+        verify(composed, target)
     return composed
 
 
@@ -79,18 +83,21 @@ def _choices(chosen: Mapping[str, object]) -> dict[str, str]:
     return found
 
 
-def verify(composed: Composed) -> None:
+def verify(composed: Composed, target: str = ROOT) -> None:
     """Every option exists and fits; every rule holds."""
-    check(composed.config, composed.origin)
+    check(composed.config, composed.origin, root=target)
     enforce(composed.config, composed.origin)
+    enforce_names(composed.config, composed.origin)
 
 
-def explain(error: BaseException, overrides: Sequence[str], root: Path, *, name: str = "train") -> str:
+def explain(
+    error: BaseException, overrides: Sequence[str], root: Path, *, name: str = "train", target: str = ROOT
+) -> str:
     """One line for a Hydra error. An unknown key is forced in, so that our own check can name its place."""
     key = hydra_errors.failed_key(error)
     if key is not None and "." in key and (again := hydra_errors.forced(overrides, key)) != list(overrides):
         try:
-            compose(again, root, name=name)
+            compose(again, root, name=name, target=target)
         except UserError as better:
             return str(better)
     return hydra_errors.explain(error, root, name)

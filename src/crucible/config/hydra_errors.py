@@ -40,6 +40,10 @@ def explain(error: BaseException, root: Path, name: str) -> str:
         group = match[1].replace(".", "/")
         right = group if group in axes(root, name) else match[1]
         return f"+{match[1]}: this option exists already; write {right}=VALUE without the +"
+    if match := re.match(r"Error merging override (\+?)([^=\s]+)=?", first):
+        recipe = f" (a recipe is +{RECIPES}=NAME)" if match[2] in RECIPES else ""
+        what = "this option exists already; write it without the +" if match[1] else "it cannot be set to this"
+        return f"{match[1]}{match[2]}: {what}{recipe}"
     if match := re.match(r"Could not delete from config. '(.+?)' does not exist", first):
         return f"~{match[1]}: {_unknown(match[1], root, name)}"
     if match := re.match(r"Ambiguous value for argument '(.+?)'", first):
@@ -74,6 +78,8 @@ def _missing_file(error: MissingConfigException, root: Path, primary: str) -> st
 
 
 def _unknown(key: str, root: Path, name: str) -> str:
+    if key == RECIPES and (found := recipes(root)):
+        return f"{key}: a recipe is chosen with a plus, +{RECIPES}=NAME; there are: {', '.join(o.name for o in found)}"
     known = axes(root, name)
     names = [*known, *(s.path for s in settings(root / "conf" / f"{name}.yaml"))]
     if key in known:

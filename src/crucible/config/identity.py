@@ -22,6 +22,7 @@ COSMETIC = {
     "figures": "drawn from the metrics, at any time",
     "samples_every": "which completions are stored to look at",
 }
+_AS_THEY_ARE = frozenset((str, int, bool))
 HASH_DIGITS = 10  # 40 bits: a clash among 10,000 runs has a chance of 5e-5
 
 
@@ -58,6 +59,8 @@ def differences(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[str]:
 
 
 def _canonical(value: Any) -> Any:
+    if value is None or type(value) in _AS_THEY_ARE:
+        return value
     if isinstance(value, Mapping):
         return {str(key): _canonical(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

@@ -4,6 +4,7 @@ A target declares what it needs with `@needs(...)` (crucible.config.needs). The 
 
     <axis>=["a", "b"]        the part on that axis (loss, aggregation, entropy, data, ...) is one of these
                              functions or classes, by name or by the name of its YAML
+    <option>=["a", "b"]      a text option of the run or of algo has one of these values (old_logps)
     min_<option>=2           a number is at least this; <option> is a term of batch, of sampling, or a
     max_<option>=8           top-level option (samples_per_prompt, temperature, steps)
     reference=["answer"]     the data gives these keys of Prompt.reference (its class names them in
@@ -26,6 +27,7 @@ from crucible.config.signatures import Signature, read
 from crucible.errors import UserError
 
 NUMBERS_IN = ("batch", "sampling")  # nodes whose numbers a constraint may name without a path
+_PLAIN = frozenset((str, int, float, bool, type(None)))
 PARTS_IN = ("", "algo")  # nodes whose parts a constraint may name without a path
 
 
@@ -42,8 +44,11 @@ def broken(config: Mapping[str, Any], origin: Origin) -> Iterator[str]:
         yield from arithmetic
         return
     for path, signature in targets(config):
+        reads = () if path == "data" else signature.attributes.get("needs", ())
+        if not signature.needs and not reads:
+            continue
         constraints = dict(signature.needs)
-        if path != "data" and isinstance(reads := signature.attributes.get("needs"), tuple | list):
+        if isinstance(reads, tuple | list) and reads:
             constraints["reference"] = [*constraints.get("reference", ()), *reads]
         reason = constraints.pop("because", "")
         for word, wanted in constraints.items():
@@ -57,6 +62,8 @@ def targets(config: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Si
     if path and isinstance(config.get("_target_"), str):
         yield path, read(config["_target_"])
     for key, value in config.items():
+        if type(value) in _PLAIN:
+            continue
         here = f"{path}.{key}" if path else str(key)
         for i, item in enumerate(value if isinstance(value, list) else [value]):
             if isinstance(item, Mapping):
@@ -105,6 +112,14 @@ def _number(config: Mapping[str, Any], option: str) -> tuple[str, float] | None:
     return None
 
 
+def _text(config: Mapping[str, Any], option: str) -> tuple[str, str] | None:
+    for parent in PARTS_IN:
+        value = (config.get(parent, {}) if parent else config).get(option)
+        if isinstance(value, str):
+            return (f"{parent}.{option}" if parent else option), value
+    return None
+
+
 def _violation(config: Mapping[str, Any], origin: Origin, word: str, wanted: Any, signature: Signature) -> str | None:
     """The rest of the sentence "<part> ..." where a constraint is broken."""
     for bound, sign in (("min_", 1), ("max_", -1)):
@@ -121,6 +136,9 @@ def _violation(config: Mapping[str, Any], origin: Origin, word: str, wanted: Any
         return f"needs data with {', '.join(lacking)}(); {_named(data)} has none" if lacking else None
     if not isinstance(wanted, list | tuple):
         raise ValueError(f"{signature.file}:{signature.line}: @needs({word}={wanted!r}): no such constraint")
+    if (option := _text(config, word)) is not None:
+        path, value = option
+        return None if value in wanted else f"needs {path}={' or '.join(wanted)}, not {value}"
     part = _part(config, origin, word)
     if part is None or {part.signature.name, part.choice} & set(wanted):
         return None

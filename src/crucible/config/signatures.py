@@ -87,6 +87,27 @@ def passed_on(target: str) -> frozenset[str]:
     return frozenset(names)
 
 
+@functools.cache
+def leading(target: str, method: str = "") -> tuple[str, ...] | None:
+    """The positional parameters of a function, or of a method of a class, its bases included (`__call__` where
+    `method` is ""). None where there is no such method, or where it is given as an attribute only."""
+    source = module(target.rpartition(".")[0])
+    definition = define(source, target.rpartition(".")[2]) if source else None
+    if definition is None:
+        return None
+    if isinstance(definition.node, ast.FunctionDef):
+        return None if method else _positional(definition.node)
+    for c in _lineage(definition):
+        for s in statements(c.node.body):
+            if isinstance(s, ast.FunctionDef) and s.name == (method or "__call__"):
+                return _positional(s)[1:]
+    return None
+
+
+def _positional(node: ast.FunctionDef) -> tuple[str, ...]:
+    return tuple(arg.arg for arg in (*node.args.posonlyargs, *node.args.args))
+
+
 def _member(definition: Definition | None, name: str) -> Definition | None:
     if definition is None or not isinstance(definition.node, ast.ClassDef):
         return None
@@ -178,16 +199,30 @@ def _fields(c: _Class) -> dict[str, Parameter]:
 def _of_function(
     scope: Module, node: ast.FunctionDef | ast.AsyncFunctionDef, *, skip_first: bool
 ) -> dict[str, Parameter]:
-    """Named parameters. *args and **kwargs name nothing, so they allow nothing."""
+    """Named parameters, those of `**options: Unpack[SomeTypedDict]` too. A bare *args or **kwargs allows nothing."""
     given = node.args
     positional = [*given.posonlyargs, *given.args]
     defaults: list[ast.expr | None] = [None] * (len(positional) - len(given.defaults)) + list(given.defaults)
     rows = [(arg, value, False) for arg, value in zip(positional, defaults, strict=True)][skip_first:]
     rows += [(arg, value, True) for arg, value in zip(given.kwonlyargs, given.kw_defaults, strict=True)]
-    return {
+    named = {
         a.arg: Parameter(a.arg, a.annotation, scope, ast.unparse(value) if value else None, keyword_only)
         for a, value, keyword_only in rows
     }
+    return named | _unpacked(scope, given.kwarg)
+
+
+def _unpacked(scope: Module, rest: ast.arg | None) -> dict[str, Parameter]:
+    """The keys of the TypedDict in `**options: Unpack[SomeTypedDict]`; none may be required (total=False)."""
+    annotation = rest.annotation if rest else None
+    if not isinstance(annotation, ast.Subscript) or _name(annotation) != "Unpack":
+        return {}
+    definition = define(scope, _name(annotation.slice))
+    if definition is None or not isinstance(definition.node, ast.ClassDef):
+        return {}
+    keys = [s for s in definition.node.body if isinstance(s, ast.AnnAssign) and isinstance(s.target, ast.Name)]
+    names = [(s.target.id, s.annotation) for s in keys if isinstance(s.target, ast.Name)]
+    return {name: Parameter(name, annotation, definition.module, "...", True) for name, annotation in names}
 
 
 def _name(node: ast.expr) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 _HOPS = 12  # a chain of re-exports longer than this is a cycle
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # one object a file (see `module`), so the object is its own key
 class Module:
     """A parsed source file. `package` is what relative imports in it start from."""
 
@@ -63,6 +63,7 @@ def statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
                 yield from statements(getattr(statement, inner, []))
 
 
+@functools.cache
 def define(scope: Module, name: str, hops: int = 0) -> Definition | None:
     """The definition that `name` has in `scope`, wherever it was imported from."""
     found: Definition | None = None

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
 from torch import Tensor
 
-from crucible.entropy.base import EntropyControl
+from crucible.entropy.base import EntropyControl, finite
 from crucible.errors import UserError
 
 
@@ -43,13 +42,11 @@ class AdaptiveEntropy(EntropyControl):
         self.coefficient = start
         self.active = False
 
-    def loss_term(self, entropy: Tensor, mask: Tensor) -> Tensor | None:
+    def loss_term(self, entropy: Tensor) -> Tensor | None:
         return -self.coefficient * entropy if self.active and self.coefficient > 0.0 else None
 
     def after_step(self, mean_entropy: float) -> dict[str, float]:
-        if not math.isfinite(mean_entropy):
-            raise UserError(f"entropy adaptive: the mean entropy is {mean_entropy}; the policy has diverged")
-        self.active = mean_entropy < self.target
+        self.active = finite("adaptive", mean_entropy) < self.target
         moved = self.coefficient + (self.delta if self.active else -self.delta)
         self.coefficient = min(max(moved, self.minimum), self.maximum)
         return {"entropy/coefficient": self.coefficient, "entropy/active": float(self.active)}

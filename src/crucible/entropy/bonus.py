@@ -20,7 +20,7 @@ class EntropyBonus(EntropyControl):
     def __init__(self, *, coefficient: float = 0.001) -> None:
         self.coefficient = coefficient
 
-    def loss_term(self, entropy: Tensor, mask: Tensor) -> Tensor:
+    def loss_term(self, entropy: Tensor) -> Tensor:
         return -self.coefficient * entropy
 
     def after_step(self, mean_entropy: float) -> dict[str, float]:

@@ -6,4 +6,7 @@ from crucible.entropy.base import EntropyControl
 
 
 class NoControl(EntropyControl):
-    """Leaves the entropy to the policy loss: the setting of GRPO, DAPO and CE-GPPO."""
+    """Leaves the entropy to the policy loss.
+
+    The setting of GRPO (2402.03300), DAPO (2503.14476) and CE-GPPO (2509.20712).
+    """
