@@ -41,6 +41,34 @@ class Groups:
         start = torch.full((self.number,), float("inf"), dtype=values.dtype, device=values.device)
         return start.scatter_reduce(0, self.index, torch.where(self.valid, values, far), "amin")[self.index]
 
+    def most(self, values: Tensor) -> Tensor:
+        """Maximum of the group of each row; -inf where the group has no valid row."""
+        return -self.least(-values)
+
+    def mean(self, values: Tensor) -> Tensor:
+        """Mean of the group of each row; 0 where the group has no valid row."""
+        return self.sum(values) / self.size.clamp(min=1.0)
+
+    def rank(self, values: Tensor) -> Tensor:
+        """(N,) how many valid rows of the group lie strictly below; 0 on invalid rows. Equal values share a rank."""
+        by_value = torch.argsort(torch.where(self.valid, values, torch.full_like(values, float("inf"))), stable=True)
+        order = by_value[torch.argsort(self.index[by_value], stable=True)]  # by group, then by value
+        place = torch.arange(len(order), device=values.device)
+        new_group = _changes(self.index[order])
+        new_value = new_group | _changes(values[order])
+        below = torch.cummax(torch.where(new_value, place, 0), 0).values if len(order) else place
+        start = torch.cummax(torch.where(new_group, place, 0), 0).values if len(order) else place
+        ranks = torch.zeros_like(values).scatter(0, order, (below - start).to(values.dtype))
+        return torch.where(self.valid, ranks, torch.zeros_like(values))
+
+    def place(self, among: Tensor) -> Tensor:
+        """(N,) int64: how many earlier rows of the group are in `among` (N,) bool, in the order of the rows."""
+        order = torch.argsort(self.index, stable=True)
+        counted = among[order].long()
+        before = counted.cumsum(0) - counted
+        start = torch.cummax(torch.where(_changes(self.index[order]), before, 0), 0).values if len(order) else before
+        return torch.zeros_like(before).scatter(0, order, before - start)
+
     def centred(self, values: Tensor, weights: Tensor | None = None) -> Tensor:
         """value - weighted mean of the group; 0 on invalid rows and in groups of one.
 
@@ -52,6 +80,13 @@ class Groups:
         total = self.sum(weight)
         mean = self.sum(weight * above) / torch.where(total > 0, total, torch.ones_like(total))
         return torch.where(self.valid, above - mean, torch.zeros_like(values))
+
+
+def _changes(values: Tensor) -> Tensor:
+    """(N,) bool: True where a value differs from the one before it, and at the first."""
+    if len(values) == 0:
+        return torch.zeros(0, dtype=torch.bool, device=values.device)
+    return torch.cat([torch.ones(1, dtype=torch.bool, device=values.device), values[1:] != values[:-1]])
 
 
 def rewards(scores: Scores) -> Tensor:
@@ -77,3 +112,20 @@ def reward_groups(scores: Scores, group: Tensor) -> tuple[Tensor, Groups]:
 def on_tokens(per_row: Tensor, scores: Scores, mask: Tensor) -> Advantages:
     """One value per row, laid on its tokens (N, T); 0 on padding; invalid rows are marked to be left out."""
     return Advantages(per_row.unsqueeze(-1) * mask, keep=scores.valid)
+
+
+def unit_rewards(method: str, scores: Scores) -> Tensor:
+    """(N,) total rewards, which `method` needs within [0, 1]. Raises UserError where a valid row's is not."""
+    total = rewards(scores)
+    outside = (total < 0.0) | (total > 1.0)
+    if scores.valid is not None:
+        outside &= scores.valid
+    if outside.any():
+        raise UserError(f"{method}: a reward is {float(total[outside][0]):g}; it needs rewards from 0 to 1")
+    return total
+
+
+def rewarded(scores: Scores, at_least: float) -> Tensor:
+    """(N,) bool: valid rows with a total reward of `at_least`, what the reward calls right."""
+    right = rewards(scores) >= at_least
+    return right if scores.valid is None else right & scores.valid

@@ -9,5 +9,5 @@ from crucible.types import Totals
 
 
 def token_sum(per_token: Tensor, mask: Tensor, totals: Totals) -> Tensor:
-    """sum over tokens. The size of the gradient grows with the batch: scale the learning rate accordingly."""
+    """sum over tokens, as verl's token-sum. The gradient grows with the batch: scale the learning rate accordingly."""
     return row_sums(per_token, mask).sum()

@@ -1,0 +1,44 @@
+"""G-RA: lesser rewards count only where the reward that matters clears its gate."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from crucible.algorithms.groups import rewards
+from crucible.algorithms.shaping.change import with_total
+from crucible.errors import UserError, nearest
+from crucible.types import Scores
+
+
+def gated_accumulation(
+    scores: Scores,
+    group: Tensor,
+    mask: Tensor,
+    *,
+    high: str = "exact",
+    low: Mapping[str, float] | None = None,
+    gate: float = 0.0,
+) -> Scores:
+    """high + 1[high > gate] sum_k w_k low_k, by the names of the reward's components.
+
+    G-RA, 2508.10548: adding step rewards outright lets their sum grow while the outcome falls. Secondary notes; the
+    threshold was not found. `low` gives the weights; null takes every other component once ("format", not its parts
+    "format/..." nor "true/..."). Replaces the total of the reward.
+    """
+    others = [name for name in scores.components if name != high and "/" not in name]
+    weights = dict.fromkeys(others, 1.0) if low is None else low
+    for name in (high, *weights):
+        if name not in scores.components:
+            raise UserError(
+                f"gated_accumulation: the reward has no component {name}{nearest(name, scores.components)}; "
+                f"it has {', '.join(scores.components) or 'none'}"
+            )
+    total = rewards(scores)
+    first = scores.components[high].to(total.dtype)
+    extra = torch.zeros_like(total)
+    for name, weight in weights.items():
+        extra = extra + weight * scores.components[name].to(total.dtype)
+    return with_total(scores, first + torch.where(first > gate, extra, torch.zeros_like(extra)), mask)
