@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-test setup-lint demo test test-all lint bench clean
+.PHONY: help setup setup-test setup-lint demo methods test test-all test-slurm lint bench clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 14
@@ -45,11 +45,19 @@ setup-test: $(VENV)/.installed-test  ## the same with the test tools
 demo: setup  ## set up, then one experiment: CE-GPPO against an RLBFF reward
 	$(BIN)/python train.py algo=ce_gppo reward=rlbff
 
+methods: setup  ## the catalogue of methods; one in full: python train.py methods=NAME
+	@$(BIN)/python train.py methods
+
 test: setup-test  ## set up, then the fast tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not slow and not slurm"
 
 test-all: $(VENV)/.installed-models  ## every test, the slow ones too
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not slurm"
+
+# after the other tests: with srun on the PATH, Lightning and submitit behave as on a cluster
+test-slurm: setup-test  ## sweeps on a real SLURM, which is installed (Debian packages) where it is missing
+	$(BIN)/python -m tests.slurm.packages
+	CRUCIBLE_REQUIRE_SLURM=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m "slurm and not slow"
 
 lint: $(VENV)/.installed-lint  ## ruff everywhere, mypy on the pure parts
 	$(BIN)/ruff check .

@@ -12,7 +12,9 @@ import pytest
 
 from crucible.sweeps.slurm import Slurm
 from tests.slurm import table
-from tests.slurm.cluster import Cluster, ClusterError, Shape, missing_programs
+from tests.slurm.cluster import Cluster, ClusterError
+from tests.slurm.cluster_conf import Shape
+from tests.slurm.packages import missing_programs
 from tests.sweeps.lab import TRIAL, Lab
 
 PROMISED = os.environ.get("CRUCIBLE_REQUIRE_SLURM") == "1"
@@ -52,6 +54,9 @@ def lab(cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> It
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    if table.ROWS:
+    if table.FAULTS:
         terminalreporter.section("faults on a real SLURM")
         terminalreporter.write_line(table.text())
+    for title, text in table.SEEN:
+        terminalreporter.section(title)
+        terminalreporter.write_line(text)

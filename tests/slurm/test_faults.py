@@ -65,7 +65,7 @@ def pid_of(standing: Standing) -> int:
 
 def test_usr2_is_saved_and_requeued(lab: Lab, cluster: Cluster) -> None:
     run = running(lab)
-    cluster.run("scancel", "--signal=USR2", run.job)
+    cluster.notify(run.job)
     seen = one(lab.wait_for("preempted", 20))
     assert (read_status(seen.point.run_dir) or {})["state"] == "preempted"
     assert seen.step >= run.step, "nothing done was lost"
@@ -223,9 +223,9 @@ def test_preemption_by_a_job_of_higher_priority(lab: Lab, cluster: Cluster) -> N
 
 def test_the_worker_caps_its_requeues(lab: Lab, cluster: Cluster) -> None:
     run = running(lab, resources={**SMALL, "max_requeues": 1})
-    cluster.run("scancel", "--signal=USR2", run.job)
+    cluster.notify(run.job)
     again = one(lab.wait(lambda s: one(s).attempt == 2 and one(s).step > run.step + 2, 60))
-    cluster.run("scancel", "--signal=USR2", again.job)
+    cluster.notify(again.job)
     dead = one(lab.wait_for("dead", 30))
     assert "restarted 1 times already" in dead.note
     retried(lab, "more requeues than allowed", "dead")

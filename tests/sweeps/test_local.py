@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
@@ -84,6 +85,22 @@ def test_cancel_ends_running_and_waiting_runs(lab: Lab) -> None:
     seen = lab.wait_for("cancelled", 30)
     assert (read_status(seen.standings[0].point.run_dir) or {})["state"] == "preempted", "it saved first"
     assert not seen.standings[1].point.run_dir.exists()
+
+
+def test_what_waits_for_a_slot_is_cancelled_at_once_and_can_be_sent_again(lab: Lab) -> None:
+    lab.cluster = Local(resources={}, at_once=1)
+    lab.write(seeds="1")
+    slots = lab.runs / ".sweeps" / "local"
+    slots.mkdir(parents=True)
+    with open(slots / "slot.0", "w") as taken:
+        fcntl.flock(taken, fcntl.LOCK_EX)  # as by a run of another sweep
+        lab.act()
+        lab.wait_for("pending", 10)
+        lab.act(action="cancel")
+        lab.wait_for("cancelled", 0)
+        lab.act()
+        lab.wait_for("pending", 10)
+    assert_finished_once(lab.wait_for("finished", 60), lab.folder)
 
 
 @pytest.mark.slow

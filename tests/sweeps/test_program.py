@@ -16,7 +16,6 @@ from crucible.errors import UserError
 from crucible.sweeps.debug import Debug
 from crucible.sweeps.ledger import Ledger
 from crucible.sweeps.resources import merge
-from crucible.sweeps.snapshot import take
 from tests.sweeps.lab import REPOSITORY, Lab
 
 
@@ -100,17 +99,12 @@ def test_what_is_pickled_is_a_function_name_and_a_path(lab: Lab, tmp_path: Path)
     assert opcodes
 
 
-def test_a_code_snapshot_holds_the_sources_and_is_taken_once(lab: Lab) -> None:
-    from crucible.rundir.code import code_version, source_hashes
-
-    ledger = Ledger(lab.runs)
-    ledger.create()
-    one = take(ledger)
-    assert code_version(source_hashes(one.folder / "crucible")) == one.version
-    made = one.record.stat().st_mtime_ns
-    assert take(ledger) == one
-    assert one.record.stat().st_mtime_ns == made
-    assert [p.name for p in (ledger.folder / "code").iterdir()] == [one.version]
+def test_a_job_of_another_number_of_processes_than_the_run_wants_is_refused(lab: Lab) -> None:
+    lab.root = REPOSITORY
+    lab.write(grid=["optim.lr=1e-4"], resources={"tasks": 2})
+    with pytest.raises(UserError, match=r"trainer\.devices=1 processes.*start 1 x 2; set .*tasks=1; nothing submitted"):
+        lab.act()
+    assert not list((lab.runs / ".sweeps" / "batches").iterdir())
 
 
 @pytest.mark.parametrize(

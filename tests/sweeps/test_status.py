@@ -107,6 +107,18 @@ def test_an_unreadable_status_is_shown_and_never_called_finished(lab: Lab) -> No
     assert "cannot be read" in standing.note
 
 
+def test_what_another_rank_died_of_is_said_before_what_rank_0_then_saw(lab: Lab) -> None:
+    lab.write(grid=["batch_size=4"])
+    (standing,) = lab.survey().standings
+    ledger = Ledger(lab.runs)
+    ledger.create()
+    standing.point.run_dir.mkdir(parents=True)
+    write_status(standing.point.run_dir, "failed", attempt=1, error="RuntimeError: connection closed by peer")
+    ledger.failure_file(standing.point.run_id).write_text('{"error": "rank 1: MemoryError: 40 GB"}')
+    (standing,) = lab.survey().standings
+    assert (standing.state, standing.note) == ("failed", "rank 1: MemoryError: 40 GB")
+
+
 def test_the_metric_is_the_newest_of_the_newest_attempt(lab: Lab) -> None:
     lab.folder.joinpath("metrics.001.jsonl").write_text('{"reward/mean": 0.1}\n{"reward/mean": 0.9}\n')
     later = lab.folder / "metrics.002.jsonl"

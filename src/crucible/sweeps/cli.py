@@ -8,7 +8,6 @@ from pathlib import Path
 import yaml
 
 from crucible.config.catalogue import axes
-from crucible.config.check import check
 from crucible.config.cli import fail
 from crucible.config.compose import compose
 from crucible.errors import UserError, nearest
@@ -27,8 +26,7 @@ def main(root: Path) -> None:
         _refuse_unknown(argv, root)
         # keys of parts are forced in: resources takes any, and for the others our own check names the nearest
         argv = [f"++{item}" if "." in item.partition("=")[0] and item[0].isalpha() else item for item in argv]
-        composed = compose(argv, root, name="sweep", checked=False)
-        check(composed.config, composed.origin, root=PROGRAM)
+        composed = compose(argv, root, name="sweep", target=PROGRAM)
         from crucible.parts import Parts
         from crucible.sweeps.program import sweep
 

@@ -9,7 +9,6 @@ exactly as Hydra applies them. Anything that is not a plain `key=value` on an ex
 from __future__ import annotations
 
 import contextlib
-import copy
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -120,7 +119,6 @@ class Composer:
         with self._one_line(overrides):
             node = hydra_compose(self.name, overrides=list(overrides), return_hydra_config=True)
             HydraConfig.instance().set_config(node)  # for ${hydra:runtime.choices...}
-            node = copy.deepcopy(node)
             with open_dict(node):
                 hydra = node.pop("hydra")
             composed = resolved(node, hydra, self.root)

@@ -77,9 +77,9 @@ def local_queue(ledger: Ledger, batches: Sequence[Batch]) -> Queue:
     for batch in batches:
         alive = queue_alive(ledger, batch)
         state = read_state(ledger, batch)
-        for index in range(len(batch.runs)):
+        for index, run in enumerate(batch.runs):
             pid = state.get(str(index))
-            if pid is None and alive:
+            if pid is None and alive and run not in batch.cancelled:  # the queue will skip it when its turn comes
                 queue[Element(batch.batch, index)] = Queued(job="", waiting=True, note="local queue")
             elif pid and controller_alive(pid, ledger.logs(batch.batch)):
                 queue[Element(batch.batch, index)] = Queued(job=str(pid), waiting=False, node="local")

@@ -56,6 +56,7 @@ class Resources:
             "stderr_to_stdout": True,
             "slurm_signal_delay_s": self.notice_seconds,
             "slurm_array_parallelism": self.parallel,
+            "slurm_srun_args": ["--kill-on-bad-exit=1"],  # a rank that dies takes along those that wait for it
         }
         if self.gpus:
             wanted["gpus_per_node"] = self.gpus

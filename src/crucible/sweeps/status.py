@@ -114,6 +114,8 @@ def _standing(
     if state == "dead" and submission is None and _locked(point.run_dir):
         state = "running"  # started by hand with train.py
     note = (queued.note if queued else "") or unreadable
+    if not note and state in ("failed", "dead"):
+        note = _failure(point, ledger)
     if not note and state in ("failed", "dead", "preempted", "cancelled") and recorded.get("error"):
         note = str(recorded["error"])
     if state == "dead" and not note:
@@ -141,11 +143,16 @@ def _recorded(point: Point, ledger: Ledger) -> tuple[Mapping[str, Any], str]:
             return status, ""
     except UserError as error:
         return {}, str(error)
+    failure = _failure(point, ledger)
+    return ({"state": "failed", "error": failure}, "") if failure else ({}, "")
+
+
+def _failure(point: Point, ledger: Ledger) -> str:
+    """Why the last submission of a run failed, where the run directory cannot say it."""
     try:
-        failure = json.loads(ledger.failure_file(point.run_id).read_bytes())
+        return str(json.loads(ledger.failure_file(point.run_id).read_bytes())["error"])
     except FileNotFoundError:
-        return {}, ""
-    return {"state": "failed", **failure}, ""
+        return ""
 
 
 def _locked(run_dir: Path) -> bool:

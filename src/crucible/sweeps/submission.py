@@ -47,6 +47,8 @@ def send(points: Sequence[Point], cluster: Cluster, ledger: Ledger, order: Order
     Everything that can be refused is asked about before the first batch goes out. Raises UserError.
     """
     groups = _groups(points)
+    for point in points:
+        refuse_other_ranks(point, cluster.kind)
     refuse_mixed_code(points, order.allow_code_change)
     snapshot = take(ledger)
     for resources, _ in groups:
@@ -73,6 +75,21 @@ def send(points: Sequence[Point], cluster: Cluster, ledger: Ledger, order: Order
 def _groups(points: Sequence[Point]) -> list[tuple[Resources, list[Point]]]:
     ordered = sorted(points, key=lambda point: repr(point.resources))
     return [(resources, list(members)) for resources, members in groupby(ordered, key=lambda p: p.resources)]
+
+
+def refuse_other_ranks(point: Point, kind: str) -> None:
+    """Raise UserError when a run wants another number of processes than its job starts. (cluster=debug starts none.)"""
+    trainer = point.config.get("trainer")
+    if not isinstance(trainer, Mapping) or kind == "debug":
+        return
+    wanted = (trainer.get("nodes", 1), trainer.get("devices", 1))
+    given = (point.resources.nodes, point.resources.tasks)
+    if wanted != given:
+        raise UserError(
+            f"run {point.run_id}: trainer.nodes={wanted[0]} x trainer.devices={wanted[1]} processes, and its job would "
+            f"start {given[0]} x {given[1]}; set resources.nodes={wanted[0]} and resources.tasks={wanted[1]}; "
+            "nothing submitted"
+        )
 
 
 def refuse_mixed_code(points: Sequence[Point], allowed: bool) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 
 import crucible
 from crucible.errors import UserError
-from crucible.rundir.code import changed_files, code_version, source_hashes
+from crucible.rundir.code import changed_files, code_version, running_copy, source_hashes
 from crucible.rundir.directory import Superseded
 from crucible.rundir.existing import is_run
 from crucible.rundir.lock import RunLock
@@ -44,7 +44,8 @@ def work(point_file: str) -> str:
     try:
         _refuse_other_code(point)
         _take_over(run_dir)
-        _program(point["config"])(**_arguments(point["config"]))
+        with running_copy(Path(point["code_file"])):
+            _program(point["config"])(**_arguments(point["config"]))
     except Exception as error:
         _note_failure(run_dir, Path(point["failure_file"]), error)
         raise
@@ -99,10 +100,17 @@ def _take_over(run_dir: Path) -> None:
 
 
 def _note_failure(run_dir: Path, failure_file: Path, error: Exception) -> None:
-    """Failures that the program could not write itself, e.g. before it opened the run directory."""
-    if rank() != 0 or isinstance(error, Superseded):
+    """Failures that the program could not write itself: before it opened the run directory, or on another rank.
+
+    Of several ranks the first to fail is the one that says why: the others then lose their connection to it.
+    """
+    if isinstance(error, Superseded):
         return
     text = one_line(error if isinstance(error, UserError) else f"{type(error).__name__}: {error}")
+    if rank() != 0:
+        if not failure_file.exists():
+            write_json(failure_file, {"error": f"rank {rank()}: {text}"})
+        return
     if not is_run(run_dir):
         write_json(failure_file, {"error": text})
         return

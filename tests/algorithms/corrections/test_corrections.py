@@ -27,6 +27,12 @@ METHODS = [
 ]
 
 
+def label(method):
+    """The same in every process, unlike the text of a function."""
+    options = getattr(method, "keywords", {})
+    return "-".join([getattr(method, "func", method).__name__, *(f"{k}={v}" for k, v in options.items())])
+
+
 def world(seed=0, rows=6, tokens=5):
     g = torch.Generator().manual_seed(seed)
     mask = (torch.arange(tokens) < torch.tensor([5, 3, 1, 4, 2, 0])[:rows, None]).double()
@@ -37,7 +43,7 @@ def world(seed=0, rows=6, tokens=5):
     return made | {"advantages": torch.randn(rows, 1, generator=g, dtype=torch.float64) * mask, "mask": mask}
 
 
-@pytest.mark.parametrize("method", METHODS, ids=str)
+@pytest.mark.parametrize("method", METHODS, ids=label)
 def test_detached_zero_on_padding_and_bounded_for_any_ratio(method):
     given = world()
     given["logps"].requires_grad_()
@@ -50,7 +56,7 @@ def test_detached_zero_on_padding_and_bounded_for_any_ratio(method):
     assert call(method, Given(far)).weights.isfinite().all()
 
 
-@pytest.mark.parametrize("method", METHODS, ids=str)
+@pytest.mark.parametrize("method", METHODS, ids=label)
 def test_rows_alone_in_another_order_and_with_garbage_in_the_padding(method):
     given = world()
     whole = call(method, Given(given)).weights
@@ -64,7 +70,7 @@ def test_rows_alone_in_another_order_and_with_garbage_in_the_padding(method):
     torch.testing.assert_close(call(method, Given(given | noise)).weights, whole)
 
 
-@pytest.mark.parametrize("method", METHODS, ids=str)
+@pytest.mark.parametrize("method", METHODS, ids=label)
 def test_where_the_policies_agree_every_weight_is_one(method):
     given = world()
     same = given | {name: given["sampling_logps"] for name in names(method) if name.endswith("logps")}

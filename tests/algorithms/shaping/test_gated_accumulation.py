@@ -42,6 +42,14 @@ def test_parts_of_components_and_the_truth_are_not_taken():
     check(gated_accumulation, [0], [1.5], scores=given)
 
 
+def test_the_main_reward_is_the_first_component_or_the_one_that_is_named():
+    given = scores(format=[1.0, 0.0], exact=[0.0, 1.0])
+    check(gated_accumulation, [0, 0], [1, 0], scores=given)
+    check(partial(gated_accumulation, high="exact"), [0, 0], [0, 1], scores=given)
+    with pytest.raises(UserError, match="has no components"):
+        totals(gated_accumulation, [1.0])
+
+
 def test_unknown_components_are_refused_with_the_nearest_name():
     with pytest.raises(UserError, match='did you mean "exact"'):
         totals(partial(gated_accumulation, high="exat"), [0], scores=scores(exact=[1.0]))
