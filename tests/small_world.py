@@ -18,3 +18,11 @@ class CountsDigits:
     def __call__(self, prompts, completions):
         digits = torch.tensor([float(sum(c.isdigit() for c in x.text)) for x in completions])
         return Scores(self.right * digits + self.wrong, {"digits": digits})
+
+
+class HasDigits(CountsDigits):
+    """`right` for three digits or more, else `wrong`: about half of the random completions have them."""
+
+    def __call__(self, prompts, completions):
+        digits = super().__call__(prompts, completions).components["digits"]
+        return Scores(torch.where(digits >= 3, self.right, self.wrong), {"digits": digits})
