@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 
 import pytest
 
+from crucible.config.identity import run_id
 from crucible.errors import UserError
 from crucible.sweeps.composition import open_composer
 from crucible.sweeps.definition import load
@@ -99,6 +101,15 @@ def test_the_quick_way_equals_full_composition_on_the_real_config(lab: Lab) -> N
         for overrides, composed in list(zip(combinations, quick, strict=True))[::7]:
             assert composed == composer.compose_fully(overrides)
     assert len({composed.config["experiment"] for composed in quick}) == 2, "the interpolation follows the choice"
+
+
+def test_ids_are_those_of_the_whole_config(lab: Lab) -> None:
+    """Found from the texts of branches that points share."""
+    found = points(lab, REPOSITORY, grid=["algo=grpo,ce_gppo", "optim.lr=1e-4,1", "batch.samples_per_prompt=4,8"])
+    assert len(found) == 8
+    for point in found:
+        assert point.run_id == run_id(point.config)
+        assert point.run_id == run_id(copy.deepcopy(dict(reversed(point.config.items()))))
 
 
 def test_order_decides_between_a_whole_and_its_part(lab: Lab) -> None:

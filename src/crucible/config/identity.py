@@ -26,13 +26,18 @@ _AS_THEY_ARE = frozenset((str, int, bool))
 HASH_DIGITS = 10  # 40 bits: a clash among 10,000 runs has a chance of 5e-5
 
 
-def run_id(cfg: Mapping[str, Any], prefix: str | None = None) -> str:
+Texts = dict[int, tuple[Any, str]]  # by id: a branch of a config, kept alive so that the id stays its own, and its text
+
+
+def run_id(cfg: Mapping[str, Any], prefix: str | None = None, *, known: Texts | None = None) -> str:
     """A name for the run a resolved config makes, e.g. "seed1-3f0c9a71be".
 
     Equal for equal runs whatever the order of keys, 1 or 1.0, and cosmetics. `prefix` replaces
-    "seed<seed>"; an empty one leaves the bare hash.
+    "seed<seed>"; an empty one leaves the bare hash. `known` is filled and used by calls for configs that
+    share branches, which must not be modified meanwhile.
     """
-    text = json.dumps(_canonical(essential(cfg)), sort_keys=True, ensure_ascii=True)
+    parts = {str(key): _text(value, known) for key, value in essential(cfg).items()}
+    text = "{" + ", ".join(f"{json.dumps(key)}: {parts[key]}" for key in sorted(parts)) + "}"
     digest = hashlib.sha256(text.encode()).hexdigest()[:HASH_DIGITS]
     if prefix is None:
         prefix = f"seed{cfg['seed']}" if "seed" in cfg else ""
@@ -56,6 +61,16 @@ def differences(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[str]:
         elif _show(left[path]) != _show(right[path]):
             lines.append(f"{path}: {_show(left[path])} -> {_show(right[path])}")
     return lines
+
+
+def _text(branch: Any, known: Texts | None) -> str:
+    """JSON of a branch, the same for equal branches."""
+    if known is not None and id(branch) in known:
+        return known[id(branch)][1]
+    text = json.dumps(_canonical(branch), sort_keys=True, ensure_ascii=True)
+    if known is not None and isinstance(branch, Mapping):
+        known[id(branch)] = (branch, text)
+    return text
 
 
 def _canonical(value: Any) -> Any:

@@ -9,6 +9,7 @@ from typing import Any
 
 from crucible.config.check import Origin
 from crucible.config.compose import Composed
+from crucible.config.identity import Texts
 from crucible.errors import UserError
 from crucible.sweeps import conditions
 from crucible.sweeps.composition import Composer
@@ -34,7 +35,7 @@ class Rules:
 
     check: Callable[[Composed], None]  # every option exists and its value fits; raises UserError
     enforce: Callable[[Composed], None]  # what options must not be together; raises UserError
-    run_id: Callable[[Mapping[str, Any]], str]  # hash of the config minus cosmetics
+    run_id: Callable[..., str]  # hash of the config minus cosmetics: crucible.config.identity.run_id
 
 
 def expand(
@@ -55,6 +56,7 @@ def expand(
     points: dict[str, Point] = {}
     checked: set[tuple[int, str]] = set()
     origins: list[Origin] = []  # kept alive, so that an id names one of them
+    known: Texts = {}
     for overrides, label in _combinations(definition, composer):
         composed = composer.compose(overrides)
         config, choices = composed.config, composed.origin.choices
@@ -70,7 +72,7 @@ def expand(
             raise UserError(f"{definition.name} at {' '.join(label.values()) or 'its base'}: {error}") from None
         checked |= fresh
         origins.append(composed.origin)
-        run_id = rules.run_id(config) + (f"-{code}" if code else "")
+        run_id = rules.run_id(config, known=known) + (f"-{code}" if code else "")
         if run_id in points:
             one, other = (" ".join(f"{k}={v}" for k, v in p.items()) for p in (points[run_id].label, label))
             raise UserError(f"{definition.name}: two points are the same run {run_id}: [{one}] and [{other}]")
