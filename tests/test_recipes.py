@@ -95,6 +95,7 @@ def points(name: str) -> list[Point]:
         return expand(load(f"ce_gppo/{name}", ROOT / "sweeps"), composer, RULES)
 
 
+@pytest.mark.slow
 def test_the_sweeps_are_what_the_page_says_and_share_their_runs():
     found = {name: points(name) for name in sorted(SWEEPS)}
     told = {cells[0].strip("`").removeprefix("ce_gppo/"): cells[2] for cells in rows("sweep")}

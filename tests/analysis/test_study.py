@@ -54,6 +54,7 @@ def with_template(root, text):
     return document(open_study("ce_gppo", root))
 
 
+@pytest.mark.slow
 def test_stored_results_give_the_document_of_the_runs_themselves(study):
     text = "{{ claims }}\n{{ evidence }}\n{{ arms accuracy final(policy/entropy) }}\n{{ fits }}\n{{ theorem }}"
     stored = with_template(study, text)
@@ -65,6 +66,7 @@ def test_stored_results_give_the_document_of_the_runs_themselves(study):
     assert [a for a, b in pairs if a != pytest.approx(b, rel=0.02, abs=2e-3)] == []  # files keep five digits
 
 
+@pytest.mark.slow
 def test_every_part_gives_text(study):
     calls = {
         "verdict": "verdict entropy_signs", "count": "count not_run", "arms": "arms accuracy",
