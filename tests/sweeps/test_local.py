@@ -39,7 +39,6 @@ def test_a_sweep_runs_n_at_a_time_after_its_launcher_has_gone(lab: Lab) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.slow
 def test_two_sweeps_share_the_slots(lab: Lab) -> None:
     lab.cluster = Local(resources={}, at_once=1)
     lab.write("one", base=["steps=10", "step_seconds=0.05"])
