@@ -79,6 +79,7 @@ def entropy_nodes() -> dict[str, dict]:
     return {option.name: yaml.safe_load(option.file.read_text()) for option in AXES["entropy"]}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("algo", PRESETS)
 def test_every_pair_of_algorithm_and_entropy_control_composes_or_is_refused_with_a_reason(algo, entropy_nodes):
     made = compose([f"algo={algo}"], ROOT)

@@ -17,6 +17,7 @@ from crucible.sweeps.debug import Debug
 from crucible.sweeps.local import Local
 from tests.sweeps.lab import Lab, assert_finished_once, attempts
 
+pytestmark = pytest.mark.slow  # real processes that wait for each other
 SLOW = ["step_seconds=0.1", "checkpoint_every=4"]
 
 
@@ -38,7 +39,6 @@ def test_a_sweep_runs_n_at_a_time_after_its_launcher_has_gone(lab: Lab) -> None:
     assert "sent 0 runs" in lab.said[-1]
 
 
-@pytest.mark.slow
 def test_two_sweeps_share_the_slots(lab: Lab) -> None:
     lab.cluster = Local(resources={}, at_once=1)
     lab.write("one", base=["steps=10", "step_seconds=0.05"])
@@ -103,7 +103,6 @@ def test_what_waits_for_a_slot_is_cancelled_at_once_and_can_be_sent_again(lab: L
     assert_finished_once(lab.wait_for("finished", 60), lab.folder)
 
 
-@pytest.mark.slow
 def test_a_killed_queue_leaves_its_running_run_and_dead_ones(lab: Lab) -> None:
     lab.cluster = Local(resources={}, at_once=1)
     lab.write(base=["step_seconds=0.2"])
@@ -147,7 +146,6 @@ def test_debug_runs_here_and_reports_a_failure(lab: Lab, capsys) -> None:
     assert "ValueError: planned failure at step 3" in capsys.readouterr().out
 
 
-@pytest.mark.slow
 def test_time_limit_on_this_machine(lab: Lab) -> None:
     """hours and notice_seconds hold here too: the run is told, saves, and starts again."""
     lab.write(
