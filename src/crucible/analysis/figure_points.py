@@ -69,7 +69,7 @@ def dots(
     title: str,
     x: str,
 ) -> list[str]:
-    """One value a run (see `scalars`), arm by arm: every seed as a small mark, mean and 95 % interval over seeds."""
+    """One value a run (see `scalars`), arm by arm: every seed as a small mark, mean and 95 % interval over seeds (from three on)."""
     notes = []
     shown = [arm for arm in arms if arm.runs]
     for row, arm in enumerate(shown):
@@ -80,7 +80,7 @@ def dots(
         mean, half = mean_and_half(values)
         look = style.line(arm.place)
         axes.plot(values, np.full(len(values), row - 0.22), "|", color=look["color"], markersize=5, alpha=0.8)
-        bar = None if np.isnan(half) else [[float(half)], [float(half)]]
+        bar = [[float(half)], [float(half)]] if len(values) >= SEEDS_OF_A_BAND else None
         axes.errorbar([mean], [row], xerr=bar, **style.mark(arm.place), capsize=3, markersize=5)
     axes.set_yticks(range(len(shown)), [f"{arm.label} ({len(arm.runs)})" for arm in shown])
     axes.set_ylim(len(shown) - 0.5, -0.6)
