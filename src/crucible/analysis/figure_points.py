@@ -69,7 +69,7 @@ def dots(
     title: str,
     x: str,
 ) -> list[str]:
-    """One value a run (see `scalars`), arm by arm: every seed as a small mark, mean and 95 % interval over seeds (from three on)."""
+    """One value a run (see `scalars`): seeds as small marks, mean and, from three on, the 95 % interval over seeds."""
     notes = []
     shown = [arm for arm in arms if arm.runs]
     for row, arm in enumerate(shown):
