@@ -168,3 +168,19 @@ def test_the_dry_run_of_an_algorithm_that_does_not_sample(composed: Compose) -> 
     text = report(composed("algo=sft").config)
     assert "completions a step" not in text
     assert "# What would be written" in text
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        ({"run_id": "../x"}, "run_id=../x"),
+        ({"run_id": ".."}, "run_id=.."),
+        ({"run_id": "/x"}, "run_id=/x"),
+        ({"run_id": "a/b"}, "run_id=a/b"),
+        ({"run_id": "a", "experiment": "../b"}, "experiment=../b"),
+        ({"run_id": "a", "experiment": "/b"}, "experiment=/b"),
+    ],
+)
+def test_names_that_lead_out_of_runs_dir_are_refused(names, said):
+    with pytest.raises(UserError, match=said):
+        run_directory({"experiment": "e", **names})

@@ -12,6 +12,7 @@ import yaml
 from crucible.config.batch import Batch
 from crucible.config.identity import run_id
 from crucible.config.signatures import read
+from crucible.errors import UserError
 
 
 def report(config: Mapping[str, Any]) -> str:
@@ -48,9 +49,16 @@ def _samples(config: Mapping[str, Any]) -> bool:
 
 
 def run_directory(config: Mapping[str, Any]) -> Path:
-    """runs_dir/experiment/run_id, the id being the hash of the config where none is given."""
-    name = config.get("run_id") or run_id(config)
-    return Path(str(config.get("runs_dir", "runs"))) / str(config.get("experiment", "")) / str(name)
+    """runs_dir/experiment/run_id, the id being the hash of the config where none is given.
+
+    Errors: UserError for names that would lead out of runs_dir.
+    """
+    name, experiment = Path(str(config.get("run_id") or run_id(config))), Path(str(config.get("experiment", "")))
+    if len(name.parts) != 1 or ".." in name.parts:
+        raise UserError(f"run_id={name}: must be the name of one folder, without / and ..")
+    if experiment.is_absolute() or ".." in experiment.parts:
+        raise UserError(f"experiment={experiment}: must be a folder inside runs_dir, without ..")
+    return Path(str(config.get("runs_dir", "runs"))) / experiment / name
 
 
 def _state(path: Path, config: Mapping[str, Any]) -> str:
