@@ -18,7 +18,6 @@ FOUND = methods(ROOT)
 PIECES = [m for m in FOUND if not m.pieces and m.signature is not None and m.axis != "algo"]
 NOTHING = {"none", "keep_all"}  # options that do nothing have no paper
 FRAMEWORKS = r"verl|TRL|ROLL|OpenRLHF|slime|Trinity|Klear|LUFFY|[A-Z]\w+(?: et al\.)?,? \(?(?:19|20)\d\d"
-ORACLE = re.compile(r"\boracle\w*\(")
 SOURCE = ROOT / "src" / "crucible"
 CHOSEN = {m.signature.name for m in PIECES if m.signature}
 WORDS = Counter(word for file in SOURCE.rglob("*.py") for word in re.findall(r"\w+", file.read_text()))
@@ -40,6 +39,11 @@ def definitions() -> list[tuple[Path, str]]:
         for node in ast.parse(file.read_text()).body
         if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_")
     ]
+
+
+def words(node: ast.AST) -> set[str]:
+    """The names that code reads or writes."""
+    return {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
 
 
 def target(method: Method) -> str:
@@ -69,10 +73,24 @@ def test_it_has_a_docstring_with_a_source(piece: Method) -> None:
 
 
 @EVERY_PIECE
-def test_a_test_with_an_oracle_imports_it(piece: Method) -> None:
-    texts = {test: (ROOT / test).read_text() for test in piece.tests}
-    assert texts, f"no test is called after {piece.name} or imports {target(piece)}"
-    assert any(ORACLE.search(text) for text in texts.values()), f"none of {[*map(str, texts)]} has an oracle"
+def test_it_has_a_test_with_an_oracle_of_its_own(piece: Method) -> None:
+    """In the test called after its file, where there is one; used, and not calling what it should check."""
+    module, name = target(piece).split(".")[-2:]
+    tests = [ROOT / test for test in piece.tests]
+    assert tests, f"no test is called after {piece.name} or imports {target(piece)}"
+    trees = [ast.parse(t.read_text()) for t in [t for t in tests if t.stem == f"test_{module}"] or tests]
+    found = [(n, t) for t in trees for n in t.body if isinstance(n, ast.FunctionDef) and n.name.startswith("oracle")]
+    assert found, f"none of {[t.name for t in tests]} has an oracle"
+    for oracle, tree in found:
+        rest = [item for item in tree.body if item is not oracle]
+        assert oracle.name in {n for item in rest for n in words(item)}, "never used"
+        assert name not in words(oracle), "it calls what it should check"
+
+
+@EVERY_PIECE
+def test_its_function_is_in_the_folder_of_its_axis(piece: Method) -> None:
+    folder = target(piece).split(".")[-3]
+    assert piece.axis.rpartition("/")[2] in (folder, folder.removesuffix("s"), folder.removesuffix("es"))
 
 
 @pytest.mark.parametrize(
