@@ -49,3 +49,34 @@ def small_run(tmp_path, capsys):
         return run(**compose([*SMALL, *places, *overrides], ROOT).config)
 
     return launch
+
+
+@pytest.fixture
+def killed_run(small_run, monkeypatch):
+    """`killed_run(*options)`: the run dies in step 4, between its updates, and is started again."""
+    from crucible.modules.online_rl import OnlineRL
+
+    training_step = OnlineRL.training_step
+
+    def dies(self, update, index):
+        if self.steps_done == 3 and update == 1:
+            raise KeyboardInterrupt
+        return training_step(self, update, index)
+
+    def launch(*options: str) -> Path:
+        with monkeypatch.context() as patched:
+            patched.setattr(OnlineRL, "training_step", dies)
+            with pytest.raises((KeyboardInterrupt, SystemExit)):
+                small_run("run_id=killed", *options)
+        return small_run("run_id=killed", *options)
+
+    return launch
+
+
+def same_weights(one: Path, other: Path, step: int) -> bool:
+    """Are the checkpoints of two runs after `step` equal to the bit?"""
+    import torch
+
+    ends = [path / "checkpoints" / f"step-{step:06d}.ckpt" for path in (one, other)]
+    a, b = (torch.load(end, weights_only=True)["state_dict"] for end in ends)
+    return a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)

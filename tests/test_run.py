@@ -9,7 +9,7 @@ import torch
 
 from crucible.errors import UserError
 from crucible.rundir import read_metrics, read_samples, read_status
-from tests.conftest import ROOT
+from tests.conftest import ROOT, same_weights
 from tests.small_world import CountsDigits
 
 TIMINGS = ("time/", "perf/")
@@ -138,28 +138,14 @@ def test_a_broken_reward_fails_the_run_in_one_line(small_run, monkeypatch, tmp_p
     assert "NaN" in status["error"]
 
 
-def test_killed_after_a_checkpoint_and_started_again_gives_the_numbers_of_an_undisturbed_run(small_run, monkeypatch):
-    from crucible.modules.online_rl import OnlineRL
+def test_killed_after_a_checkpoint_and_started_again_gives_the_numbers_of_an_undisturbed_run(small_run, killed_run):
 
     options = ("algo/filter=keep_all", "steps=4", "checkpoint_every=2", "evaluation.every=1", "entropy=adaptive")
     whole = small_run("run_id=whole", *options)
-    training_step = OnlineRL.training_step
-
-    def dies(self, update, index):
-        if self.steps_done == 3 and update == 1:
-            raise KeyboardInterrupt
-        return training_step(self, update, index)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(OnlineRL, "training_step", dies)
-        with pytest.raises((KeyboardInterrupt, SystemExit)):
-            small_run("run_id=killed", *options)
-    killed = small_run("run_id=killed", *options)
+    killed = killed_run(*options)
     assert read_status(killed)["attempt"] == 2
     assert timeless(read_metrics(killed)) == timeless(read_metrics(whole))
-    ends = [p / "checkpoints" / "step-000004.ckpt" for p in (whole, killed)]
-    a, b = (torch.load(end, weights_only=True)["state_dict"] for end in ends)
-    assert all(torch.equal(x, y) for x, y in zip(a.values(), b.values(), strict=True))
+    assert same_weights(whole, killed, step=4)
 
 
 def test_every_metric_of_a_run_is_documented(small_run):

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import hydra.utils
+import pytest
 import torch
 from omegaconf import OmegaConf
 from torch import Tensor
@@ -41,6 +42,15 @@ def built(axis: str, name: str) -> Any:
 def exceptions(folder: str, name: str) -> Mapping[str, str]:
     """What the method's own test file says does not hold for it, with the reason."""
     return getattr(importlib.import_module(f"{folder}.test_{name}"), "EXCEPTIONS", {})
+
+
+def unless(folder: str, name: str, what: str) -> None:
+    """Leaves a test out whose property the method's own test file excepts."""
+    if reason := exceptions(folder, name).get(what):
+        pytest.skip(reason)
+
+
+KINDS = pytest.mark.parametrize("kind", [{}, {"graded": True}, {"steps": True}], ids=["binary", "graded", "steps"])
 
 
 def case(seed: int, *, graded: bool = False, steps: bool = False, dtype: torch.dtype = torch.float64) -> dict[str, Any]:

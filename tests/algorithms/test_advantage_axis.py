@@ -6,17 +6,11 @@ from dataclasses import replace
 
 import pytest
 import torch
-from rollout_cases import SIZES, apply, case, cast, exceptions, failing, methods, renamed, rows, wider
+from rollout_cases import KINDS, SIZES, apply, case, cast, failing, methods, renamed, rows, unless, wider
 
 AXIS = "algo/advantage"
 EVERY = pytest.mark.parametrize("name", methods(AXIS))
-KINDS = pytest.mark.parametrize("kind", [{}, {"graded": True}, {"steps": True}], ids=["binary", "graded", "steps"])
 N = sum(SIZES)
-
-
-def unless(name, what):
-    if reason := exceptions("advantages", name).get(what):
-        pytest.skip(reason)
 
 
 def close(found, expected):
@@ -49,7 +43,7 @@ def test_padding_columns_are_not_seen(name, kind):
 @KINDS
 @pytest.mark.parametrize("seed", [1, 2])
 def test_row_order_does_not_matter(name, kind, seed):
-    unless(name, "row_order")
+    unless("advantages", name, "row_order")
     given = case(seed, **kind)
     order = torch.randperm(N, generator=torch.Generator().manual_seed(seed))
     found, base = apply(AXIS, name, rows(given, order)), apply(AXIS, name, given)
@@ -90,7 +84,7 @@ def test_no_row_with_a_reward(name):
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_equal_rewards_everywhere_give_exactly_zero(name, reward, dtype):
     """0.1 three times does not average to 0.1 in floating point; a small deviation must not blow that up."""
-    unless(name, "equal_rewards")
+    unless("advantages", name, "equal_rewards")
     given = case(7, dtype=dtype)
     total = torch.full((N,), reward, dtype=dtype)
     scores = replace(given["scores"], total=total, components={"exact": total, "format": total})
@@ -101,7 +95,7 @@ def test_equal_rewards_everywhere_give_exactly_zero(name, reward, dtype):
 
 @EVERY
 def test_a_group_of_one_says_nothing(name):
-    unless(name, "group_of_one")
+    unless("advantages", name, "group_of_one")
     found = apply(AXIS, name, case(8, graded=True))
     assert torch.all(found.values[11] == 0)
     alone = apply(AXIS, name, rows(case(8, graded=True), torch.tensor([0])))

@@ -4,19 +4,13 @@ from __future__ import annotations
 
 import pytest
 import torch
-from rollout_cases import SIZES, apply, case, cast, exceptions, failing, methods, renamed, rows, wider
+from rollout_cases import KINDS, SIZES, apply, case, cast, failing, methods, renamed, rows, unless, wider
 
 from crucible.types import Scores
 
 AXIS = "algo/shaping"
 EVERY = pytest.mark.parametrize("name", methods(AXIS))
-KINDS = pytest.mark.parametrize("kind", [{}, {"graded": True}, {"steps": True}], ids=["binary", "graded", "steps"])
 N = sum(SIZES)
-
-
-def unless(name, what):
-    if reason := exceptions("shaping", name).get(what):
-        pytest.skip(reason)
 
 
 def same(found, expected):
@@ -53,7 +47,7 @@ def test_padding_columns_are_not_seen(name, kind):
 @EVERY
 @KINDS
 def test_row_order_does_not_matter(name, kind):
-    unless(name, "row_order")
+    unless("shaping", name, "row_order")
     given = case(4, **kind)
     order = torch.randperm(N, generator=torch.Generator().manual_seed(4))
     same(apply(AXIS, name, rows(given, order)).total, apply(AXIS, name, given).total[order])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from tests.conftest import ROOT, SMALL
+from tests.conftest import ROOT, SMALL, same_weights
 from tests.modules import curious
 
 from crucible.config.compose import compose
@@ -171,9 +171,8 @@ def test_a_kl_penalty(small_run, plain, place):
         assert rows[-1]["reward/mean"] == updates(path)[-1]["reward/digits"]  # what is logged is the reward itself
 
 
-def test_killed_and_resumed_with_everything_that_remembers(small_run, monkeypatch):
+def test_killed_and_resumed_with_everything_that_remembers(small_run, killed_run):
     """Stale weights, a refreshed reference and an adaptive coefficient all come back exactly."""
-    from crucible.modules.online_rl import OnlineRL
 
     options = (
         "algo=grpo", KEEP, "algo/kl=in_loss", "algo.kl.coefficient=0.1", "algo.kl.target=0.001", "algo.kl.horizon=50",
@@ -181,26 +180,12 @@ def test_killed_and_resumed_with_everything_that_remembers(small_run, monkeypatc
         "algo/correction=tis", "steps=4", "checkpoint_every=2",
     )  # fmt: skip
     whole = small_run("run_id=whole", *options)
-    training_step = OnlineRL.training_step
-
-    def dies(self, update, index):
-        if self.steps_done == 3 and update == 1:
-            raise KeyboardInterrupt
-        return training_step(self, update, index)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(OnlineRL, "training_step", dies)
-        with pytest.raises((KeyboardInterrupt, SystemExit)):
-            small_run("run_id=killed", *options)
-    killed = small_run("run_id=killed", *options)
+    killed = killed_run(*options)
     same(whole, killed)
-    ends = [p / "checkpoints" / "step-000004.ckpt" for p in (whole, killed)]
-    a, b = (torch.load(end, weights_only=True)["state_dict"] for end in ends)
-    assert all(torch.equal(x, y) for x, y in zip(a.values(), b.values(), strict=True))
+    assert same_weights(whole, killed, step=4)
 
 
-def test_a_critic_learns_alone_at_first_and_comes_back_after_a_kill(small_run, monkeypatch):
-    from crucible.modules.online_rl import OnlineRL
+def test_a_critic_learns_alone_at_first_and_comes_back_after_a_kill(small_run, killed_run):
 
     options = ("algo=vapo", KEEP, "algo.critic.pretrain_steps=1", "algo.critic.learning_rate=0.05", "steps=4",
                "checkpoint_every=2", "optim.warmup_updates=0")  # fmt: skip
@@ -210,18 +195,7 @@ def test_a_critic_learns_alone_at_first_and_comes_back_after_a_kill(small_run, m
     assert all(row["policy/grad_norm"] > 0 for row in rows[2:])
     assert all(row["critic/grad_norm"] > 0 for row in rows)
     assert rows[1]["critic/loss"] < rows[0]["critic/loss"]
-    training_step = OnlineRL.training_step
-
-    def dies(self, update, index):
-        if self.steps_done == 3:
-            raise KeyboardInterrupt
-        return training_step(self, update, index)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(OnlineRL, "training_step", dies)
-        with pytest.raises((KeyboardInterrupt, SystemExit)):
-            small_run("run_id=killed", *options)
-    same(whole, small_run("run_id=killed", *options))
+    same(whole, killed_run(*options))
 
 
 def test_a_critic_without_its_advantage_and_the_other_way_round_are_refused():
