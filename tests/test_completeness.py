@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from crucible.config.methods import ARXIV, Method, methods
+from crucible.config.methods import methods
+from crucible.config.methods_entry import ARXIV, Method
 from crucible.config.needs import ATTRIBUTE
 from crucible.parts import locate
 from tests.conftest import ROOT

@@ -122,9 +122,9 @@ def test_what_cannot_work_is_refused_and_leaves_nothing(small_run, tmp_path, ove
 def test_a_broken_reward_fails_the_run_in_one_line(small_run, monkeypatch, tmp_path):
     calls = []
 
-    def broken(self, prompts, completions):
+    def broken(self, prompts, completions, context):
         calls.append(1)
-        scores = original(self, prompts, completions)
+        scores = original(self, prompts, completions, context)
         if len(calls) > 2:  # after the evaluation and one step
             scores.total[1] = float("nan")
         return scores
@@ -158,7 +158,7 @@ def test_every_metric_of_a_run_is_documented(small_run):
         re.compile(re.sub(r"<\w+>", "[^/]+", re.escape(n).replace(r"\<", "<").replace(r"\>", ">")).replace(r"\*", ".+"))
         for n in named
     ]
-    patterns += [re.compile(r"eval/[^/]+/(avg|pass)@\d+(_low|_high)?"), re.compile(r"eval/[^/]+/right_of_\d+")]
+    patterns += [re.compile(r"eval/[^/]+/((avg|pass|maj)@\d+(_low|_high)?|(right|votes)_of_\d+)")]
     path = small_run("algo/filter=keep_all", "entropy=adaptive", "algo/auxiliary=positive_nll")
     logged = {name for row in read_metrics(path) for name in row if "/" in name}
     assert len(logged) > 30

@@ -48,6 +48,11 @@ class Parts:
         self._built[name] = part
         return part
 
+    def make(self, *names: str) -> None:
+        """Build these parts now rather than when they are first asked for: what they refuse is then refused early."""
+        for name in names:
+            self[name]
+
     def build(self, node: Any, **extra: Any) -> Any:
         """The object a config node describes; `extra` are parts for this target alone."""
         if isinstance(node, Mapping):

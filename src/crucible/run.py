@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from crucible.analysis.closing import closing_words
 from crucible.analysis.figures import draw_run_figures
@@ -14,8 +14,10 @@ from crucible.modules.journal import Journal, silent, tell
 from crucible.modules.lifecycle import recorded, restarted
 from crucible.modules.sharing import share_out
 from crucible.parts import Parts, locate
+from crucible.pulse import beat_with
 from crucible.ranks import joined
 from crucible.rundir.bystander import open_together
+from crucible.rundir.fits import refuse_foreign
 
 
 def run(
@@ -33,15 +35,19 @@ def run(
     sampling: Mapping[str, Any],
     optim: Mapping[str, Any],
     evaluation: Mapping[str, Any],
+    reward_runtime: Mapping[str, Any],
+    trouble: Mapping[str, Any],
+    alarms: Mapping[str, Any],
+    watchdog: Mapping[str, Any],
     seed: int,
-    steps: int,
+    steps: Annotated[int, ">= 1"],
     experiment: str,
     run_id: str | None = None,
     runs_dir: str = "runs",
     cache_dir: str = ".cache",
-    checkpoint_every: int = 25,
-    keep_checkpoints: int = 2,
-    samples_every: int = 25,
+    checkpoint_every: Annotated[int, ">= 1"] = 25,
+    keep_checkpoints: Annotated[int, ">= 1"] = 2,
+    samples_every: Annotated[int, ">= 1"] = 25,
     figures: bool = True,
     resume: Literal["auto", "never", "force"] = "auto",
     dry_run: bool = False,
@@ -67,18 +73,25 @@ def run(
             {
                 "task": data, "policy": model, "engine": rollout, "reward": reward, "sampler": sampler,
                 "entropy": entropy, "logger": logger, "batch": batch, "sampling": sampling, "optim": optim,
-                "evaluation": evaluation,
+                "evaluation": evaluation, "reward_runtime": reward_runtime, "trouble": trouble, "alarms": alarms,
+                "watchdog": watchdog,
             },
             run_dir=run_dir, path=path, config=config, report=report, cache_dir=Path(cache_dir), seed=seed, steps=steps,
             samples_every=samples_every, resume=resume, ranks=ranks,
         )  # fmt: skip
-        with recorded(run_dir, parts):
+        with recorded(run_dir, parts), parts["watchdog"].watching(run_dir, report):
+            # before any model
+            parts.make("batch", "sampling", "optim", "evaluation", "reward_runtime", "trouble", "task")
             share_out(parts, ranks, locate(algo["_target_"]))
             journal = parts.add("journal", Journal(run_dir, parts["logger"], report))
             module = parts.build(algo)
+            beat_with(module.model)
             ends_of_step = [*module.callbacks(parts), Progress(journal), Checkpoint(checkpoint_every, journal)]
             loop = parts.build(trainer, module=module, callbacks=[*ends_of_step, Stop(journal)])
-            loop.fit(module, ckpt_path=run_dir.latest_checkpoint(), weights_only=True)
+            checkpoint = run_dir.latest_checkpoint()
+            if checkpoint is not None:
+                refuse_foreign(checkpoint, module.state_dict())
+            loop.fit(module, ckpt_path=checkpoint, weights_only=True)
             if module.steps_done == module.epochs:
                 run_dir.write_policy(module.policy.save)
                 run_dir.write_status("finished", step=module.steps_done)

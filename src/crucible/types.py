@@ -120,10 +120,41 @@ class Rollouts:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a reward may look at beside prompts and texts."""
+
+    group: Tensor  # (N,) int64, the prompt's number: rows of one prompt share it
+    step: int = 0  # rollout steps begun; 0 in the evaluation before training
+    progress: float = 0.0  # share of the run's steps that are done, from 0 to 1
+    training: bool = True  # False in evaluations
+    rollouts: Rollouts | None = None  # the tokens behind the texts; None for texts that no policy of this run sampled
+
+    @classmethod
+    def of(cls, rollouts: Rollouts, **rest: Any) -> Context:
+        return cls(group=rollouts.group, rollouts=rollouts, **rest)
+
+
+OUTCOMES = ("value", "abstain", "timeout", "error")
+
+
+@dataclass(slots=True)
+class Outcomes:
+    """How each call of a reward ended. Only a value is a number: the other three are never taken for a 0."""
+
+    kinds: Tensor  # (N,) int8, places in OUTCOMES
+    seconds: Tensor  # (N,) wall-clock time of each call
+    problem: str = ""  # the first time-out or error in words
+
+    def share(self, kind: str) -> float:
+        return (self.kinds == OUTCOMES.index(kind)).float().mean().item()
+
+
 @dataclass(slots=True)
 class Scores:
     """Rewards. `valid` (N,) bool is False where no reward could be computed: such rows train nothing.
 
+    `total` is 0 on such rows, a component NaN where it has no value.
     `verdict` (N,) bool is the reward's own yes or no, for rewards that have one beside their number.
     `per_token`, where given, is the same reward token by token: its sum over the counted tokens is `total`.
     """
@@ -133,6 +164,7 @@ class Scores:
     per_token: Tensor | None = None  # (N, T)
     valid: Tensor | None = None  # (N,) bool
     verdict: Tensor | None = None  # (N,) bool
+    outcomes: dict[str, Outcomes] = field(default_factory=dict)  # by component, of those whose calls can fail
 
 
 @dataclass(slots=True)
@@ -220,7 +252,7 @@ class Reward(Protocol):
 
     needs: tuple[str, ...]
 
-    def __call__(self, prompts: Sequence[Prompt], completions: Sequence[Completion]) -> Scores: ...
+    def __call__(self, prompts: Sequence[Prompt], completions: Sequence[Completion], context: Context) -> Scores: ...
 
 
 class RolloutEngine(Protocol):

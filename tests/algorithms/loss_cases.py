@@ -6,19 +6,20 @@ token's log-prob ("slope", -F * A of a policy gradient). It never calls the code
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import hydra.utils
 import pytest
 import torch
 from omegaconf import OmegaConf
 from torch import Tensor
 
 from crucible.algorithms.given import call, names
+from crucible.parts import Parts
 from crucible.types import PolicyLoss, Totals
 
 CONF = Path(__file__).parents[2] / "conf"
@@ -27,9 +28,14 @@ EXACT = 1e-10
 Given = dict[str, Any]
 
 
+@functools.cache
+def node(name: str) -> dict[str, Any]:
+    return OmegaConf.to_container(OmegaConf.load(LOSS_FILES[name]))
+
+
 def built(name: str, **hyper: Any) -> Callable[..., PolicyLoss]:
     """The loss of conf/algo/loss/<name>.yaml, with other hyper-parameters where given."""
-    return hydra.utils.instantiate(OmegaConf.merge(OmegaConf.load(LOSS_FILES[name]), hyper))
+    return Parts({}).build({**node(name), **hyper})
 
 
 def function(loss: Callable[..., PolicyLoss]) -> Callable[..., PolicyLoss]:
@@ -81,8 +87,10 @@ def batch(
         "old_uniform": -3.0 + normal(rows, width),
         "values": normal(rows, width),
         "returns": normal(rows, width),
+        "token_scores": normal(rows, width),
         "rewards": rewards,
         "success": (rewards > 0).double(),
+        "log_partition": normal(rows),
     }
     return {name: tensor.to(dtype) for name, tensor in found.items()} | {
         "group": torch.repeat_interleave(torch.randperm(len(groups), generator=draw) + 2, torch.tensor(groups)),

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import hydra.utils
 import pytest
 import torch
 from omegaconf import OmegaConf
 from torch import Tensor
 
 from crucible.algorithms.given import call
+from crucible.parts import Parts
 from crucible.types import Prompt, Scores
 
 CONF = Path(__file__).parents[2] / "conf"
@@ -27,6 +28,7 @@ def methods(axis: str) -> list[str]:
     return sorted(path.stem for path in (CONF / axis).glob("*.yaml") if path.stem != "none")
 
 
+@functools.cache
 def node(axis: str, name: str) -> dict[str, Any]:
     return OmegaConf.to_container(OmegaConf.load(CONF / axis / f"{name}.yaml"))
 
@@ -36,7 +38,7 @@ def built(axis: str, name: str) -> Any:
     raw = node(axis, name)
     if "_target_" not in raw:
         (raw,) = raw.values()
-    return hydra.utils.instantiate(raw)
+    return Parts({}).build(raw)
 
 
 def exceptions(folder: str, name: str) -> Mapping[str, str]:
@@ -53,17 +55,26 @@ def unless(folder: str, name: str, what: str) -> None:
 KINDS = pytest.mark.parametrize("kind", [{}, {"graded": True}, {"steps": True}], ids=["binary", "graded", "steps"])
 
 
-def case(seed: int, *, graded: bool = False, steps: bool = False, dtype: torch.dtype = torch.float64) -> dict[str, Any]:
+def case(
+    seed: int,
+    *,
+    graded: bool = False,
+    steps: bool = False,
+    dtype: torch.dtype = torch.float64,
+    sizes: Sequence[int] = SIZES,
+    width: int = 6,
+) -> dict[str, Any]:
     """Every name of the rollout stage, ragged rows, rewards within [0, 1]. `steps`: rewards paid token by token."""
     draw = torch.Generator().manual_seed(seed)
-    rows, width, vocabulary = sum(SIZES), 6, 3
+    rows, vocabulary = sum(sizes), 3
 
     def normal(*shape: int) -> Tensor:
         return torch.randn(*shape, generator=draw, dtype=torch.float64).to(dtype)
 
     lengths = torch.randint(1, width + 1, (rows,), generator=draw)
     mask = (torch.arange(width) < lengths.unsqueeze(-1)).to(dtype)
-    group = torch.repeat_interleave(torch.tensor([3, 5, 8, 21, 22]), torch.tensor(SIZES))
+    numbers = torch.tensor([3, 5, 8, 21, 22, *range(30, 25 + len(sizes))][: len(sizes)])
+    group = torch.repeat_interleave(numbers, torch.tensor(sizes))
     total = torch.rand(rows, generator=draw, dtype=torch.float64).to(dtype)
     per_token = None
     if steps:
@@ -90,6 +101,9 @@ def case(seed: int, *, graded: bool = False, steps: bool = False, dtype: torch.d
         "old_collision": torch.rand(rows, width, generator=draw, dtype=torch.float64).to(dtype) * mask,
         "hidden": normal(rows, 5),
         "values": normal(rows, width) * mask,
+        "token_scores": normal(rows, width) * mask,
+        "greedy_rewards": torch.linspace(0.0, 1.0, len(sizes), dtype=dtype).repeat_interleave(torch.tensor(sizes)),
+        "tempered": torch.zeros(rows, dtype=torch.bool),
         "staleness": torch.zeros(rows, dtype=torch.int64),
         "updates_done": 3,
         "progress": 0.25,

@@ -48,17 +48,17 @@ def test_step_without_tokens_is_zero(name):
 
 
 @EVERY
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(seed=st.integers(0, 999), cut=st.integers(1, 6), shuffled=st.booleans())
 def test_micro_batches_add_up_to_the_whole_batch(name, seed, cut, shuffled):
     values, mask = batch(seed)
-    step = totals(mask)
+    step, part = totals(mask), built(AXIS, name)
 
     def value_and_gradient(pieces):
         leaf, value = values.clone().requires_grad_(), 0.0
         for rows in pieces:
             width = max(int(mask[rows].sum(-1).max()), 1)  # padding that only other rows need is cut off
-            term = built(AXIS, name)(leaf[rows, :width].sin() ** 2, mask[rows, :width], step)
+            term = part(leaf[rows, :width].sin() ** 2, mask[rows, :width], step)
             term.backward()
             value += float(term.detach())
         return value, leaf.grad

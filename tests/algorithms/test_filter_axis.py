@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from rollout_cases import SIZES, apply, case, failing, methods, renamed, rows, wider
+from rollout_cases import SIZES, apply, case, failing, methods, renamed, rows, unless, wider
 
 AXIS = "algo/filter"
 EVERY = pytest.mark.parametrize("name", methods(AXIS))
@@ -14,6 +14,7 @@ N = sum(SIZES)
 @EVERY
 @pytest.mark.parametrize("graded", [False, True])
 def test_keeps_or_drops_rows_whatever_their_order_padding_and_group_numbers(name, graded):
+    unless("filters", name, "keeps_or_drops")
     given = case(1, graded=graded)
     base = apply(AXIS, name, given)
     assert base.shape == (N,)
@@ -26,6 +27,7 @@ def test_keeps_or_drops_rows_whatever_their_order_padding_and_group_numbers(name
 
 @EVERY
 def test_rows_without_a_reward_decide_nothing(name):
+    unless("filters", name, "absent")
     given = case(2)
     lost = torch.zeros(N, dtype=torch.bool)
     lost[[1, 4, 8, 11]] = True

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from crucible.config import methods_command
-from crucible.config.methods import Method, methods, pieces
+from crucible.config.methods import methods, pieces
+from crucible.config.methods_entry import Method
 from crucible.config.methods_search import search
 from crucible.config.methods_show import detail, markdown, table
 from crucible.errors import UserError

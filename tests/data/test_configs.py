@@ -22,6 +22,7 @@ AT_RUN_TIME = {"report", "cache_dir", "task", "seed"}
 @pytest.mark.parametrize("file", FILES, ids=lambda file: f"{file.parent.name}/{file.stem}")
 def test_keys_and_defaults_are_those_of_the_target(file):
     node = yaml.safe_load(file.read_text())
+    axes = {next(iter(entry)) for entry in node.pop("defaults", []) if isinstance(entry, dict)}
     module, _, name = node.pop("_target_").rpartition(".")
     parameters = dict(inspect.signature(getattr(importlib.import_module(module), name)).parameters)
     if parameters.pop("options", None):
@@ -30,7 +31,7 @@ def test_keys_and_defaults_are_those_of_the_target(file):
     expected = {
         key: "???" if p.default is inspect.Parameter.empty else p.default
         for key, p in parameters.items()
-        if key not in AT_RUN_TIME
+        if key not in AT_RUN_TIME | axes
     }
     assert node == expected
     assert all(p.kind is inspect.Parameter.KEYWORD_ONLY for p in parameters.values())

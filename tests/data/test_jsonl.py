@@ -7,9 +7,15 @@ import random
 from itertools import islice
 
 import pytest
+from tests.rewards.cases import completions, scored
 
+from crucible.data.chain import Chain
+from crucible.data.fit import refuse_misfit
 from crucible.data.jsonl import Jsonl
+from crucible.data.truth import judged, truth_metrics
 from crucible.errors import UserError
+from crucible.rewards.base import per_sample
+from crucible.rewards.exact import Exact
 from crucible.types import Task
 
 
@@ -228,3 +234,58 @@ def test_byte_order_mark_and_windows_line_ends(tmp_path):
 def test_bad_options(good, options, word):
     with pytest.raises(UserError, match=word):
         Jsonl(path=good, **options)
+
+
+def test_columns_that_rewards_read_are_kept_as_they_are(tmp_path):
+    rows = [row | {"extra": {"tests": [i, "x"]}} for i, row in enumerate(questions(40))]
+    task = Jsonl(path=write(tmp_path / "q.jsonl", rows), reference={"tests": "extra.tests"})
+    assert {tuple(p.reference["tests"]) for p in task.train_pool()} <= {(i, "x") for i in range(40)}
+    with pytest.raises(UserError, match=r'has no column "test_list" \(reference tests\)'):
+        Jsonl(path=write(tmp_path / "p.jsonl", questions(40)), reference={"tests": "test_list"})
+
+
+@per_sample()
+def says_yes(prompt, completion):
+    return {"yes": 1.0, "half": 0.5, "no": 0.0}.get(completion.text)  # anything else: no verdict
+
+
+def test_a_check_decides_what_is_right_and_may_have_no_verdict(tmp_path):
+    rows = [{"prompt": f"say yes {i}"} for i in range(40)]
+    task = Jsonl(path=write(tmp_path / "q.jsonl", rows), answer_column=None, check=says_yes())
+    prompt = task.train_pool()[0]
+    texts = ["yes", "half", "no", "what"]
+    verdicts = judged(task, [prompt] * 4, texts)
+    assert verdicts == [True, True, False, None]
+    assert [task.correct(prompt, text) for text in texts] == [True, True, False, False]
+    assert truth_metrics(verdicts) == {"true/success": pytest.approx(2 / 3), "true/unknown": 0.25}
+    scores = scored(Exact(task=task, right=1.0, wrong=-1.0), [prompt] * 4, completions(*texts))
+    assert scores.valid.tolist() == [True, True, True, False]
+    assert scores.total.tolist() == [1.0, 1.0, -1.0, 0.0]
+
+
+def test_without_answers_a_check_is_asked_for(good):
+    with pytest.raises(UserError, match=r"nothing says what is right; set data/check"):
+        Jsonl(path=good, answer_column=None)
+
+
+class Reads:
+    name, parts = "mine", {}
+
+    def __init__(self, *needs):
+        self.needs = needs
+
+
+def test_a_reward_that_reads_what_the_data_lacks_is_refused_naming_both(good):
+    task = Jsonl(path=good)
+    refuse_misfit(task, Reads("answer", "solution"))
+    with pytest.raises(
+        UserError, match=r"reward mine reads reference answers .* has answer, solution .*mean \"answer\""
+    ):
+        refuse_misfit(task, Reads("answers"))
+    combined = Reads("tests")
+    combined.parts = {"inner": Reads("tests")}
+    with pytest.raises(UserError, match="reward inner reads reference tests"):
+        refuse_misfit(task, combined)
+    refuse_misfit(Chain(), Reads())
+    with pytest.raises(UserError, match=r"data=chain has .*prompt"):
+        refuse_misfit(Chain(), Reads("tests"))

@@ -40,7 +40,9 @@ def test_it_does_something_unless_it_is_none(file):
     batch = Batch.random()
     done = step(strong(file), batch)
     changed = (
-        not torch.equal(done.advantages, batch.advantages)
+        overridden(control_of(file), "temperature", EntropyControl) is not None  # acts on what is sampled
+        or overridden(control_of(file), "more", EntropyControl) is not None
+        or not torch.equal(done.advantages, batch.advantages)
         or not torch.equal(done.weights, batch.mask)
         or bool(done.term.any())
     )

@@ -117,6 +117,7 @@ def shaped(control, batch, keep=None) -> Advantages:
         "old_logps": batch.old_logps,
         "mask": batch.mask,
         "group": batch.group,
+        "tempered": torch.zeros(len(batch.mask), dtype=torch.bool),
     }
     result = call(control.shape, given) if control.shapes else given["advantages"]
     assert torch.equal(batch.advantages, before), "the hook changed its input in place"

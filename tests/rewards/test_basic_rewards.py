@@ -10,6 +10,7 @@ from crucible.rewards.format import format
 from crucible.rewards.length import length
 from crucible.rewards.weighted import Weighted
 from crucible.types import Completion, Prompt, Scores
+from tests.rewards.cases import completions, scored
 
 
 class Doubles:
@@ -24,12 +25,8 @@ class Doubles:
 PROMPTS = [Prompt(id=str(i), text=str(i)) for i in range(3)]
 
 
-def completions(*texts, reason="stop"):
-    return [Completion(t, len(t), reason) for t in texts]
-
-
 def test_exact_is_the_tasks_own_judgement():
-    scores = Exact(task=Doubles(), right=1.0, wrong=-1.0)(PROMPTS, completions("0", "2", "5"))
+    scores = scored(Exact(task=Doubles(), right=1.0, wrong=-1.0), PROMPTS, completions("0", "2", "5"))
     assert scores.total.tolist() == [1.0, 1.0, -1.0]
     assert scores.components["exact"].tolist() == scores.total.tolist()
 
@@ -45,18 +42,18 @@ def test_exact_is_the_tasks_own_judgement():
     ],
 )
 def test_format(text, reason, value):
-    assert format()(PROMPTS[:1], completions(text, reason=reason)).total.tolist() == [value]
+    assert scored(format(), PROMPTS[:1], completions(text, reason=reason)).total.tolist() == [value]
 
 
 def test_format_refuses_a_broken_pattern():
     with pytest.raises(UserError, match=r"reward\.pattern"):
-        format(pattern="(")(PROMPTS[:1], completions("x"))
+        format(pattern="(")
 
 
 def test_length_on_the_worked_numbers_of_dapo():
     """max 20, buffer 4: lengths 16, 17, 18, 20, 21 give 0, -1/4, -1/2, -1, -1."""
     rows = [Completion("", n) for n in (16, 17, 18, 20, 21)]
-    scores = length(max_tokens=20, buffer_tokens=4)([PROMPTS[0]] * 5, rows)
+    scores = scored(length(max_tokens=20, buffer_tokens=4), [PROMPTS[0]] * 5, rows)
     assert scores.total.tolist() == [0.0, -0.25, -0.5, -1.0, -1.0]
 
 
@@ -66,28 +63,32 @@ class Fixed:
     def __init__(self, values, valid=None):
         self.values, self.valid = torch.tensor(values), valid
 
-    def __call__(self, prompts, completions):
+    def __call__(self, prompts, completions, context):
         return Scores(self.values, {"inner": self.values}, valid=self.valid)
 
 
 def test_weighted_sum_and_its_components():
     reward = Weighted(parts={"a": Fixed([1.0, 2.0, 3.0]), "b": Fixed([10.0, 0.0, -10.0])}, weights={"a": 1, "b": 0.5})
-    scores = reward(PROMPTS, completions("", "", ""))
+    scores = scored(reward, PROMPTS, completions("", "", ""))
     assert scores.total.tolist() == [6.0, 2.0, -2.0]
     assert scores.components["b"].tolist() == [10.0, 0.0, -10.0]
     assert scores.components["b/inner"].tolist() == [10.0, 0.0, -10.0]
-    assert reward.needs == ("answer", "answer")
+    assert reward.needs == ("answer",)
 
 
 def test_weighted_row_is_valid_only_where_every_weighted_part_is():
     broken = Fixed([float("nan"), 1.0, 1.0], valid=torch.tensor([False, True, True]))
-    scores = Weighted(parts={"a": Fixed([1.0] * 3), "b": broken}, weights={"a": 1.0, "b": 1.0})(
-        PROMPTS, completions("", "", "")
+    scores = scored(
+        Weighted(parts={"a": Fixed([1.0] * 3), "b": broken}, weights={"a": 1.0, "b": 1.0}),
+        PROMPTS,
+        completions("", "", ""),
     )
     assert scores.valid.tolist() == [False, True, True]
-    assert scores.total.tolist() == [1.0, 2.0, 2.0]
-    unweighted = Weighted(parts={"a": Fixed([1.0] * 3), "b": broken}, weights={"a": 1.0, "b": 0.0})(
-        PROMPTS, completions("", "", "")
+    assert scores.total.tolist() == [0.0, 2.0, 2.0]
+    unweighted = scored(
+        Weighted(parts={"a": Fixed([1.0] * 3), "b": broken}, weights={"a": 1.0, "b": 0.0}),
+        PROMPTS,
+        completions("", "", ""),
     )
     assert unweighted.valid is None
 

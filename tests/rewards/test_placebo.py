@@ -10,6 +10,7 @@ import torch
 from crucible.errors import UserError
 from crucible.rewards.placebo import Placebo
 from crucible.types import Completion, Prompt
+from tests.rewards.cases import scored
 
 
 def batch(texts, name="p"):
@@ -23,13 +24,13 @@ EQUAL = batch(["7+8=15"] * 4000)
 @pytest.mark.parametrize("rows", [DIFFERENT, EQUAL], ids=["different", "equal"])
 @pytest.mark.parametrize("probability", [0.5, 0.1])
 def test_the_share_of_ones_is_the_probability(rows, probability):
-    total = Placebo(seed=1, probability=probability)(*rows).total
+    total = scored(Placebo(seed=1, probability=probability), *rows).total
     assert set(total.tolist()) == {0.0, 1.0}
     assert abs(total.mean().item() - probability) < 4 * math.sqrt(probability * (1 - probability) / 4000)
 
 
 def test_equal_completions_of_a_group_are_drawn_independently():
-    groups = Placebo(seed=1)(*EQUAL).total.view(-1, 8)
+    groups = scored(Placebo(seed=1), *EQUAL).total.view(-1, 8)
     mixed = (groups.amin(1) < groups.amax(1)).float().mean().item()
     assert abs(mixed - (1 - 2 * 0.5**8)) < 4 * math.sqrt(2 * 0.5**8 / 500)
 
@@ -37,16 +38,16 @@ def test_equal_completions_of_a_group_are_drawn_independently():
 def test_it_does_not_know_the_right_answer():
     """Half of the answers are right; the reward of the right ones is that of the wrong ones."""
     rows = batch(["right", "wrong"] * 2000)
-    total = Placebo(seed=3)(*rows).total
+    total = scored(Placebo(seed=3), *rows).total
     assert abs((total[0::2].mean() - total[1::2].mean()).item()) < 4 * math.sqrt(0.5 / 2000)
 
 
 def test_the_same_batch_gives_the_same_rewards_whatever_was_asked_before():
     fresh, used = Placebo(seed=1), Placebo(seed=1)
-    used(*EQUAL)
-    used(*DIFFERENT)
+    scored(used, *EQUAL)
+    scored(used, *DIFFERENT)
     torch.rand(3)
-    assert fresh(*DIFFERENT).total.equal(used(*DIFFERENT).total)
+    assert scored(fresh, *DIFFERENT).total.equal(scored(used, *DIFFERENT).total)
 
 
 @pytest.mark.parametrize(
@@ -59,7 +60,7 @@ def test_the_same_batch_gives_the_same_rewards_whatever_was_asked_before():
     ids=["another seed", "one other text", "other prompts"],
 )
 def test_another_seed_or_batch_gives_other_rewards(seed, rows):
-    agree = (Placebo(seed=1)(*DIFFERENT).total == Placebo(seed=seed)(*rows).total).float().mean().item()
+    agree = (scored(Placebo(seed=1), *DIFFERENT).total == scored(Placebo(seed=seed), *rows).total).float().mean().item()
     assert abs(agree - 0.5) < 4 * 0.5 / math.sqrt(4000)
 
 

@@ -11,9 +11,9 @@ from crucible.feedback.embed import NGramEmbedder
 from crucible.modules.rm_recipe import RewardModelRecipe
 from crucible.modules.rm_scorer import Judge
 from crucible.policy.tiny import untrained
-from crucible.rewards.base import checked
 from crucible.rewards.rlbff import RLBFF, rlbff, short_names, warn_of_weakness
 from crucible.types import Completion
+from tests.rewards.cases import scored
 
 TASK = Chain()
 ANSWER, STEPS = TASK.principles()[:2]
@@ -38,7 +38,7 @@ def make(checkpoint, *, report=lambda line: None, task=TASK, **options) -> RLBFF
 def test_it_keeps_the_contract_of_rewards(checkpoint):
     reward = make(checkpoint)
     assert reward.needs == ()
-    scores = checked("rlbff", reward(PROMPTS, COMPLETIONS), 4)
+    scores = scored(reward, PROMPTS, COMPLETIONS)
     assert scores.total.dtype == torch.float32
     assert scores.total.shape == (4,)
     assert torch.isfinite(scores.total).all()
@@ -46,19 +46,19 @@ def test_it_keeps_the_contract_of_rewards(checkpoint):
 
 def test_the_total_is_the_mean_or_minimum_of_the_principles_log_odds(checkpoint):
     r = Judge.load(checkpoint).score(PROMPTS, [c.text for c in COMPLETIONS], [ANSWER, STEPS])
-    mean, least = (make(checkpoint, combine=c)(PROMPTS, COMPLETIONS) for c in ("mean", "min"))
+    mean, least = (scored(make(checkpoint, combine=c), PROMPTS, COMPLETIONS) for c in ("mean", "min"))
     assert torch.equal(mean.total, r.mean(1))
     assert torch.equal(least.total, r.min(1).values)
     assert torch.equal(mean.components["final_answer_right"], r[:, 0])
     assert torch.equal(mean.components["step_right"], r[:, 1])
-    clipped = make(checkpoint, clip=0.01)(PROMPTS, COMPLETIONS)
+    clipped = scored(make(checkpoint, clip=0.01), PROMPTS, COMPLETIONS)
     assert clipped.total.abs().max() <= 0.01 < r.abs().max()
 
 
 def test_a_row_does_not_depend_on_its_company(checkpoint):
     reward = make(checkpoint)
-    alone = torch.cat([reward([p], [c]).total for p, c in zip(PROMPTS, COMPLETIONS, strict=True)])
-    torch.testing.assert_close(reward(PROMPTS, COMPLETIONS).total, alone, atol=1e-5, rtol=1e-5)
+    alone = torch.cat([scored(reward, [p], [c]).total for p, c in zip(PROMPTS, COMPLETIONS, strict=True)])
+    torch.testing.assert_close(scored(reward, PROMPTS, COMPLETIONS).total, alone, atol=1e-5, rtol=1e-5)
 
 
 def test_the_truth_stands_beside_the_reward_and_never_in_it(checkpoint):
@@ -66,14 +66,14 @@ def test_the_truth_stands_beside_the_reward_and_never_in_it(checkpoint):
     truth = reward.truth(PROMPTS, COMPLETIONS)
     expected = [float(TASK.fulfils(p, c.text, ANSWER)) for p, c in zip(PROMPTS, COMPLETIONS, strict=True)]
     assert truth[ANSWER].tolist() == expected == [1.0, 1.0, 0.0, 0.0]
-    scores = reward(PROMPTS, COMPLETIONS)
+    scores = scored(reward, PROMPTS, COMPLETIONS)
     assert scores.components["true/final_answer_right"].tolist() == expected
 
     class Contrary(Chain):
         def fulfils(self, prompt, completion, principle):
             return not super().fulfils(prompt, completion, principle)
 
-    contrary = make(checkpoint, task=Contrary())(PROMPTS, COMPLETIONS)
+    contrary = scored(make(checkpoint, task=Contrary()), PROMPTS, COMPLETIONS)
     assert torch.equal(contrary.total, scores.total)
     assert contrary.components["true/final_answer_right"].tolist() == [1 - x for x in expected]
 
@@ -84,7 +84,7 @@ def test_free_text_is_scored_and_a_typo_is_pointed_at(checkpoint):
     warnings = [line for line in lines if line.startswith("warning")]
     assert 'did you mean "the final answer is right"?' in warnings[0]
     assert "did you mean" not in warnings[1]
-    scores = reward(PROMPTS, COMPLETIONS)
+    scores = scored(reward, PROMPTS, COMPLETIONS)
     assert not any(name.startswith("true/") for name in scores.components)
     assert torch.isfinite(scores.total).all()
 

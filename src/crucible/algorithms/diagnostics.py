@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -31,19 +33,29 @@ def ratio_diagnostics(
 
     The two preserved_* name regions, so runs of different losses can be compared. CE-GPPO and GPPO preserve
     the gradient there, CISPO and REINFORCE too (with their own weight); PPO and GSPO remove it.
+
+    Ratios must be numbers on padding too, as `ratio.log_ratio` leaves them: a product with the mask is several times
+    faster than a choice by it.
     """
-    left = (ratio < 1.0 - eps_low) & (advantages < 0)
-    right = (ratio > 1.0 + eps_high) & (advantages > 0)
-    cap = float("inf") if dual_clip is None else dual_clip
-    found = {
-        "clip_fraction": left | right,
+    negative, positive = _is(torch.lt, advantages, 0.0).mul_(mask), _is(torch.gt, advantages, 0.0).mul_(mask)
+    left = _is(torch.lt, ratio, 1.0 - eps_low).mul_(negative)
+    right = _is(torch.gt, ratio, 1.0 + eps_high).mul_(positive)
+    beyond = ratio.new_zeros(()).expand_as(ratio)
+    if dual_clip is not None:
+        beyond = _is(torch.gt, ratio, dual_clip).mul_(negative)
+    return {
+        "clip_fraction": left + right,
         "preserved_left": left,
         "preserved_right": right,
-        "dual_clip_fraction": (ratio > cap) & (advantages < 0),
-        "ratio_mean": ratio,
-        "kl_old": -log_ratio,
+        "dual_clip_fraction": beyond,
+        "ratio_mean": ratio * mask,
+        "kl_old": -log_ratio * mask,
     }
-    return {name: torch.where(mask > 0, value.to(ratio.dtype), 0.0) for name, value in found.items()}
+
+
+def _is(compare: Callable[..., Tensor], values: Tensor, bound: float) -> Tensor:
+    """1.0 where the comparison holds, else 0.0, without a tensor of bools on the way."""
+    return compare(values, bound, out=torch.empty_like(values))
 
 
 @torch.no_grad()
@@ -53,15 +65,15 @@ def quadrants(old_logps: Tensor, advantages: Tensor, mask: Tensor, *, low: float
     (N, T) indicators pa_hp, pa_lp, na_hp, na_lp; 0 on padding and where the advantage is 0. A token counts as
     low-probability when pi_old < `low`; the paper gives no threshold (not found), 0.5 is ours.
     """
-    positive, negative = advantages > 0, advantages < 0
-    rare = old_logps.exp() < low
-    found = {
-        "pa_hp": positive & ~rare,
-        "pa_lp": positive & rare,
-        "na_hp": negative & ~rare,
-        "na_lp": negative & rare,
+    negative, positive = _is(torch.lt, advantages, 0.0).mul_(mask), _is(torch.gt, advantages, 0.0).mul_(mask)
+    probability = old_logps.exp()
+    rare, frequent = _is(torch.lt, probability, low), _is(torch.ge, probability, low)
+    return {
+        "pa_hp": positive * frequent,
+        "pa_lp": positive * rare,
+        "na_hp": negative * frequent,
+        "na_lp": negative * rare,
     }
-    return {name: (value & (mask > 0)).to(old_logps.dtype) for name, value in found.items()}
 
 
 def gradient_coefficient(per_token: Tensor, logps: Tensor) -> Tensor:
@@ -87,19 +99,20 @@ def token_diagnostics(
     covariance_natural        (log pi + H) A, the same for the natural gradient (2505.22617)
     outside_band              1 where |ratio - 1| > REPORT_EPS
     prob_outside, prob_inside pi_old there and elsewhere; divide by the share of tokens for the mean probability
+
+    All inputs must be numbers on padding too.
     """
-    real = mask > 0
     kinds = quadrants(old_logps, advantages, mask)
-    ratio, probability = (logps - old_logps).exp(), old_logps.exp()
-    outside = (ratio - 1.0).abs() > REPORT_EPS
-    surprise = logps + entropy
-    found = {
+    probability = old_logps.exp() * mask
+    outside = _is(torch.gt, (logps - old_logps).exp().sub_(1.0).abs_(), REPORT_EPS).mul_(mask)
+    prob_outside = probability * outside
+    size, surprise = coefficient.abs(), (logps + entropy) * mask
+    return {
         **kinds,
-        **{f"mass_{name}": coefficient.abs() * kind for name, kind in kinds.items()},
+        **{f"mass_{name}": size * kind for name, kind in kinds.items()},
         "covariance": surprise * logps.exp() * advantages,
         "covariance_natural": surprise * advantages,
-        "outside_band": outside.to(logps.dtype),
-        "prob_outside": probability * outside,
-        "prob_inside": probability * ~outside,
+        "outside_band": outside,
+        "prob_outside": prob_outside,
+        "prob_inside": probability - prob_outside,
     }
-    return {name: torch.where(real, value, 0.0) for name, value in found.items()}

@@ -32,7 +32,10 @@ ROLLOUT: Mapping[str, str] = {
     "old_collision": "(N, T) sum over the vocabulary of pi^2 under the policy that starts the update",
     "hidden": "(N, D) mean of the last hidden states from which the completion's tokens were predicted",
     "reference_logps": "(N, T) log-probs under the reference policy",
-    "values": "(N, T) the critic's values before each token; needs a critic",
+    "values": "(N, T) the critic's values before each token; needs algo/critic=value_head",
+    "token_scores": "(N, T) what each token adds to a right answer; needs algo/critic=token_reward_head",
+    "greedy_rewards": "(N,) reward of the greedy completion of the row's prompt, NaN where it has none",
+    "tempered": "(N,) bool, sampled at another temperature because the entropy control asked for more rows",
     "staleness": "(N,) int64, optimiser steps between the policy that sampled the row and the current one",
     "updates_done": "int, optimiser steps made so far",
     "progress": "float, share of the run's steps that are done, from 0 to 1",
@@ -63,13 +66,24 @@ UPDATE: Mapping[str, str] = {
     "group": "(K,) int64, the prompt's number; a part that names it gets micro-batches of whole groups",
     "completion_ids": "(K, T) int64",
     "staleness": "(K,) int64, optimiser steps between the policy that sampled the row and the current one",
-    "values": "(K, T) the critic's values before the update; needs a critic",
-    "returns": "(K, T) what the critic learns to predict; needs a critic",
+    "values": "(K, T) the critic's values before the update; needs algo/critic=value_head",
+    "returns": "(K, T) what the critic learns to predict; needs algo/critic=value_head",
+    "token_scores": "(K, T) a token reward head's scores before the update; needs algo/critic=token_reward_head",
+    "log_partition": "(K,) log Z of the row's prompt, with gradient; needs algo/critic=partition_head",
     "updates_done": "int, optimiser steps made so far",
     "progress": "float, share of the run's steps that are done, from 0 to 1",
 }
 
-NEEDS_CRITIC = frozenset({"values", "returns"})
+# The loss of a critic, where it has one of its own.
+CRITIC: Mapping[str, str] = {**UPDATE, "predicted": "(K, T) what the head reads now, with gradient"}
+
+# Which option of algo/critic gives a name that only a critic can give.
+NEEDS_CRITIC: Mapping[str, str] = {
+    "values": "value_head",
+    "returns": "value_head",
+    "token_scores": "token_reward_head",
+    "log_partition": "partition_head",
+}
 
 # The parts of a run with what each may name: (path in the config, method; "" where the part itself is called).
 # "*" stands for every key of a mapping of parts.
@@ -84,6 +98,7 @@ ROLES: Mapping[tuple[str, str], Mapping[str, str]] = {
     ("algo.correction", ""): UPDATE,
     ("algo.auxiliary.*", "per_token"): UPDATE,
     ("algo.kl", "in_loss"): UPDATE,
+    ("algo.critic", "per_token"): CRITIC,
     ("entropy", "weigh"): UPDATE,
     ("entropy", "loss_term"): UPDATE,
 }

@@ -21,18 +21,22 @@ def importance_ratio(log_ratio: Tensor, bound: float = LOG_RATIO_BOUND) -> Tenso
     return log_ratio.clamp(-bound, bound).exp()
 
 
-def unit_ratio(logps: Tensor, mask: Tensor) -> Tensor:
-    """(N, T) delta / sg(delta): 1 in value, grad log pi in gradient.
-
-    Written exp(logps - sg(logps)) because old_logps cancels; dividing the ratio by itself would be 0/0 or
-    inf/inf for extreme ratios.
-    """
-    return log_ratio(logps, logps, mask).exp()
-
-
 def score(logps: Tensor, mask: Tensor) -> Tensor:
     """(N, T) 0 in value, grad log pi in gradient, nothing on padding: carries the gradient of a whole row."""
     return log_ratio(logps, logps, mask)
+
+
+def with_slope(value: Tensor, slope: Tensor, logps: Tensor, mask: Tensor) -> Tensor:
+    """(N, T) `value`, whose derivative in log pi of each token is `slope` (0 on padding); both enter as constants.
+
+    For losses whose slope is known in closed form: the backward pass is then one product, not a chain of clips.
+    """
+    return value.detach() + (slope.detach() * mask) * (logps - logps.detach())
+
+
+def bounded(log_ratio: Tensor, bound: float = LOG_RATIO_BOUND) -> Tensor:
+    """1.0 where the log-ratio is within +-`bound`, else 0.0: where `importance_ratio` has a gradient."""
+    return torch.le(log_ratio.abs(), bound, out=torch.empty_like(log_ratio))
 
 
 def lengths(mask: Tensor) -> Tensor:
@@ -45,17 +49,13 @@ def row_mean(values: Tensor, mask: Tensor) -> Tensor:
     return torch.where(mask > 0, values, 0.0).sum(-1, keepdim=True) / lengths(mask)
 
 
-def mean_log_ratio(logps: Tensor, old_logps: Tensor, mask: Tensor) -> Tensor:
-    """(N, T) the row's mean log-ratio on each of its tokens, whose gradient there is grad log pi of that token.
+def total_log_ratio(logps: Tensor, old_logps: Tensor, mask: Tensor) -> Tensor:
+    """(N, T) the row's summed log-ratio, log of pi(y) / pi_old(y), on each of its tokens; gradient there: length x
+    grad log pi of that token.
 
-    So the mean over a row's tokens of f(this) has the value and the gradient of f at the row's mean log-ratio,
+    So the mean over a row's tokens of f(this) has the value and the gradient of f at the row's summed log-ratio,
     while a weight on single tokens still acts on single tokens.
     """
-    return row_mean(log_ratio(logps, old_logps, mask).detach(), mask) + score(logps, mask)
-
-
-def total_log_ratio(logps: Tensor, old_logps: Tensor, mask: Tensor) -> Tensor:
-    """(N, T) the row's summed log-ratio, log of pi(y) / pi_old(y), in the same way: gradient length x grad log pi."""
     total = log_ratio(logps, old_logps, mask).detach().sum(-1, keepdim=True)
     return total + lengths(mask) * score(logps, mask)
 

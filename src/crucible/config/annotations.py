@@ -10,9 +10,10 @@ import ast
 import functools
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from crucible.config.bounds import outside
 from crucible.config.source import Module, define
 from crucible.errors import nearest
 
@@ -38,6 +39,7 @@ class Kind:
     inner: ast.expr | None = None  # annotation of the items of a list, or of the values of a mapping
     scope: Module | None = None  # where `inner`, or the class of a part, is to be looked up
     label: str = ""
+    bounds: str = ""  # of a number: crucible.config.bounds
 
 
 @functools.cache
@@ -62,7 +64,11 @@ def _kinds(node: ast.expr, scope: Module) -> Iterator[Kind]:
             yield from _kinds(argument, scope)
         if name == "Optional":
             yield Kind("None")
-    elif name in ("Annotated", "Final", "Required"):
+    elif name == "Annotated":
+        bounds = next((a.value for a in arguments[1:] if isinstance(a, ast.Constant) and isinstance(a.value, str)), "")
+        for kind in _kinds(arguments[0], scope):
+            yield replace(kind, bounds=bounds) if kind.name in ("int", "float") else kind
+    elif name in ("Final", "Required"):
         yield from _kinds(arguments[0], scope)
     elif name == "Literal":
         yield Kind("literal", values=tuple(ast.literal_eval(a) for a in arguments))
@@ -107,8 +113,9 @@ def scalar_problem(value: Any, alternatives: tuple[Kind, ...]) -> str | None:
     """What is wrong with a number, text or null, as the end of a sentence; None where it fits."""
     if isinstance(value, float) and math.isnan(value):
         return "is not a number (NaN); give a number"
-    if any(_fits(value, kind) for kind in alternatives):
-        return None
+    if fitting := [kind for kind in alternatives if _fits(value, kind)]:
+        problems = [outside(value, kind.bounds) if kind.bounds else None for kind in fitting]
+        return None if None in problems else problems[0]
     literals = [v for kind in alternatives for v in kind.values]
     if literals:
         near = nearest(str(value), map(str, literals))

@@ -117,12 +117,18 @@ class _Walk:
 
     def missing(self, node: Mapping[str, Any], path: str, signature: Signature) -> Iterator[str]:
         """Required parameters that neither the config nor the program supplies."""
+        lacking = []
         for name, parameter in signature.parameters.items():
             if not parameter.required or name in node or (path and name in self.supplied):
                 continue
             if not path or self.of_config(parameter, path, partial=bool(node.get("_partial_"))):
-                where = self.origin.of(path)
-                yield f"missing option {_join(path, name)} in {where}: {signature.name} needs it"
+                lacking.append(_join(path, name))
+        if lacking:
+            plural = len(lacking) > 1
+            yield (
+                f"missing option{'s' if plural else ''} {', '.join(lacking)} in {self.origin.of(path)}: "
+                f"{signature.name} needs {'them' if plural else 'it'}"
+            )
 
     def settable(self, parameter: Parameter, path: str) -> bool:
         """Is it an option, rather than something the program hands over?"""

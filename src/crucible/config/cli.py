@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from crucible.config import help
-from crucible.errors import UserError
+from crucible.errors import UserError, nearest
 
 USER_ERROR = 2
 INTERRUPTED = 130  # the shell's code for a program stopped by Ctrl-C
@@ -59,28 +59,52 @@ def _with_hydra(root: Path, argv: list[str]) -> None:
     from hydra.core.hydra_config import HydraConfig
     from omegaconf import DictConfig
 
-    from crucible.config.compose import explain, resolved, verify
+    from crucible.config.compose import explain, refuse_nameless, resolved, verify
     from crucible.config.hydra_errors import CONFIG_ERRORS
     from crucible.config.hydra_setup import set_up
 
+    running = False
+
     def task(node: DictConfig) -> None:
+        nonlocal running
         try:
             try:
                 composed = resolved(node, HydraConfig.get(), root)
             except CONFIG_ERRORS as error:
                 raise UserError(explain(error, (), root)) from error
             verify(composed)
+            running = True
             start(composed.config)
         except UserError as error:  # here, since Hydra would print a line of its own on the way out
             fail(error)
 
     set_up(root)
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")  # Hydra then raises instead of printing and exiting
-    overrides = [a for a in argv if "=" in a or a.startswith("~")]
+    _refuse_unknown_flags(argv)
+    overrides = [a for a in argv if not a.startswith("-") and ("=" in a or a.startswith("~"))]
+    refuse_nameless(overrides)
     try:
         hydra.main(version_base="1.3", config_path=str(root / "conf"), config_name="train")(task)()
     except CONFIG_ERRORS as error:
+        if running:  # an error of the run itself, not of its config
+            raise
         raise UserError(explain(error, overrides, root)) from error
+
+
+def _refuse_unknown_flags(argv: list[str]) -> None:
+    """Errors: UserError for what Hydra's command line would answer with its usage and no word of ours."""
+    from hydra._internal.utils import get_args_parser
+
+    parser = get_args_parser()
+    known = [flag for action in parser._actions for flag in action.option_strings]
+
+    def refuse(message: str) -> NoReturn:
+        unknown = message.removeprefix("unrecognized arguments: ").partition(" ")[0]
+        hint = nearest(unknown, known) if unknown != message.partition(" ")[0] else ""
+        raise UserError(f"command line: {message}{hint}; see --help")
+
+    parser.error = refuse  # type: ignore[method-assign, assignment]
+    parser.parse_args(argv)
 
 
 def start(config: Mapping[str, Any]) -> None:
@@ -96,8 +120,10 @@ def start(config: Mapping[str, Any]) -> None:
 def dispatch(config: Mapping[str, Any]) -> None:
     """Call the root target with the config as keywords."""
     from crucible.config.check import ROOT
+    from crucible.config.environment import refuse_misread
     from crucible.parts import locate
 
+    refuse_misread()
     run: Callable[..., Any] = locate(config.get("_target_", ROOT))
     run(**{key: value for key, value in config.items() if key != "_target_"})
 

@@ -38,6 +38,7 @@ def compose(
     Another program has another primary config, conf/<name>.yaml, whose keys are the parameters of `target`.
     Raises UserError with one line for each problem.
     """
+    refuse_nameless(overrides)
     set_up(root)
     before = HydraConfig.instance().cfg
     try:
@@ -54,6 +55,13 @@ def compose(
     if checked:
         verify(composed, target)
     return composed
+
+
+def refuse_nameless(overrides: Sequence[str]) -> None:
+    """Errors: UserError for "=3", which Hydra itself trips over."""
+    for override in overrides:
+        if not override.lstrip("+~").partition("=")[0].strip():
+            raise UserError(f"cannot read the override {override!r}: options are written name=VALUE")
 
 
 def resolved(node: DictConfig, hydra: Any, root: Path) -> Composed:

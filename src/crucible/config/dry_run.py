@@ -53,6 +53,9 @@ def run_directory(config: Mapping[str, Any]) -> Path:
 
     Errors: UserError for names that would lead out of runs_dir.
     """
+    for option in ("runs_dir", "cache_dir"):
+        if not str(config.get(option, option)).strip():
+            raise UserError(f"{option} is empty: name a folder")
     name, experiment = Path(str(config.get("run_id") or run_id(config))), Path(str(config.get("experiment", "")))
     if len(name.parts) != 1 or ".." in name.parts:
         raise UserError(f"run_id={name}: must be the name of one folder, without / and ..")

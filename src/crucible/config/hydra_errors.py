@@ -18,7 +18,7 @@ from omegaconf.errors import (
 from crucible.config.catalogue import RECIPES, axes, recipes, settings, spelling, users
 from crucible.errors import nearest
 
-CONFIG_ERRORS = (HydraException, OmegaConfBaseException, yaml.YAMLError)
+CONFIG_ERRORS = (HydraException, OmegaConfBaseException, yaml.YAMLError, UnicodeDecodeError)
 
 
 def explain(error: BaseException, root: Path, name: str) -> str:
@@ -26,13 +26,16 @@ def explain(error: BaseException, root: Path, name: str) -> str:
     if isinstance(error, MissingConfigException):
         return _missing_file(error, root, name)
     if isinstance(error, OverrideParseException):
-        return f"cannot read the override {error.override}: {_first(error)}"
+        return _unreadable(str(error.override))
     if isinstance(error, yaml.YAMLError):
         return f"YAML syntax: {' '.join(str(error).split())}"
+    if isinstance(error, UnicodeDecodeError):
+        return f"a config file is not UTF-8 (byte 0x{error.object[error.start]:02x} at offset {error.start})"
     if isinstance(error, MissingMandatoryValue):
         return f"{_key(error)} has no value (???): give one, {_key(error)}=VALUE"
     if isinstance(error, InterpolationKeyError | InterpolationResolutionError):
-        return f"{_key(error)}: {_first(error)}"
+        reason = re.sub(r'^\w+ raised while resolving interpolation: "?(.+?)"?$', r"\1", _first(error))
+        return f"{_key(error)}: {reason[0].lower()}{reason[1:]}"
     first = _first(error)
     if match := re.match(r"Could not override '(.+?)'", first):
         return _unknown(match[1].partition("@")[0], root, name)
@@ -40,6 +43,10 @@ def explain(error: BaseException, root: Path, name: str) -> str:
         group = match[1].replace(".", "/")
         right = group if group in axes(root, name) else match[1]
         return f"+{match[1]}: this option exists already; write {right}=VALUE without the +"
+    if match := re.match(r"primary config '(.+?)' must be a DictConfig", first):
+        return f"{match[1]}.yaml: must be a mapping of options"
+    if match := re.match(r"Multiple values for (\S+?)\. To override", first):
+        return f"+{match[1]}: this axis has a choice already; write {match[1]}=OPTION without the +"
     if match := re.match(r"Error merging override (\+?)([^=\s]+)=?", first):
         recipe = f" (a recipe is +{RECIPES}=NAME)" if match[2] in RECIPES else ""
         what = "this option exists already; write it without the +" if match[1] else "it cannot be set to this"
@@ -60,6 +67,14 @@ def failed_key(error: BaseException) -> str | None:
 def forced(overrides: Sequence[str], key: str) -> list[str]:
     """The overrides with `key=value` turned into `++key=value`, which Hydra takes for any key."""
     return [f"++{o}" if o.startswith(f"{key}=") else o for o in overrides]
+
+
+def _unreadable(override: str) -> str:
+    """An override that is not NAME=VALUE in Hydra's grammar."""
+    name, equals, _ = override.partition("=")
+    if not equals:
+        return f"cannot read {override!r}: options are written {name or 'name'}=VALUE"
+    return f"cannot read the override {override}: its brackets or quotes do not match, or its value needs quotes"
 
 
 def _missing_file(error: MissingConfigException, root: Path, primary: str) -> str:

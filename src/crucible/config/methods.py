@@ -1,81 +1,79 @@
 """The catalogue of methods, read from the code: every option of the algorithm axes and of the entropy axis.
 
 Formula, source and differences come from the docstring of what the YAML names, defaults from the YAML, tests from
-what imports it. Nothing is imported, so asking costs no torch.
+what imports it, studies from the stored results. Nothing is imported, so asking costs no torch.
 """
 
 from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import yaml
 
-from crucible.config.catalogue import Option, Setting, axes, settings
-from crucible.config.signatures import Signature, read
-
-ARXIV = re.compile(r"(?<![\d.])(\d{4}\.\d{4,5})(?![\d.])")
-DIFFERS = "Differs from "
-
-
-@dataclass(frozen=True)
-class Method:
-    """One YAML. `pieces`: of a preset, the option it chooses on each axis of its own."""
-
-    axis: str
-    name: str
-    file: Path
-    summary: str
-    launch: tuple[str, ...]
-    notes: str  # the rest of the YAML's header
-    signature: Signature | None
-    defaults: tuple[Setting, ...]
-    pieces: Mapping[str, str] = field(default_factory=dict)
-    tests: tuple[Path, ...] = ()
-
-    @property
-    def spelling(self) -> str:
-        """How it is written on the command line."""
-        return f"{self.axis}={self.name}"
-
-    @property
-    def docstring(self) -> str:
-        return "" if self.pieces or self.signature is None else self.signature.docstring
-
-    @property
-    def formula(self) -> str:
-        """The first block of the docstring, its lines under each other as they stand in the source."""
-        first, *rest = _blocks(self.docstring)[0].splitlines() if self.docstring else [""]
-        quotes = 3 if rest and all(line.startswith("   ") for line in rest) else 0
-        return "\n".join([first, *(line[quotes:] for line in rest)])
-
-    @property
-    def body(self) -> str:
-        """The blocks between the formula and the differences."""
-        return "\n\n".join(b for b in _blocks(self.docstring)[1:] if not _tells_difference(b))
-
-    @property
-    def differs(self) -> str:
-        """What the code does otherwise than its source, as the docstring or the YAML's header says."""
-        told = [b for b in _blocks(self.docstring) if _tells_difference(b)]
-        if DIFFERS in self.notes:
-            told.append(self.notes[self.notes.index(DIFFERS) :])
-        return "\n\n".join(told)
-
-    @property
-    def papers(self) -> tuple[str, ...]:
-        """arXiv ids, the method's own first: the header's, then the docstring's."""
-        return tuple(dict.fromkeys(ARXIV.findall(f"{self.summary}\n{self.notes}\n{self.docstring}")))
+from crucible.config.catalogue import Option, axes, settings
+from crucible.config.methods_entry import Method
+from crucible.config.methods_studies import TARGET, Ran, chosen, part_ran, preset_ran, studies
+from crucible.config.signatures import read
 
 
 def methods(root: Path) -> list[Method]:
     """Every option of algo, algo/* and entropy, sorted by axis and name."""
     known = {axis: options for axis, options in axes(root).items() if _is_method_axis(axis)}
     tests = {file: _imported(file) for file in sorted((root / "tests").rglob("test_*.py"))}
-    return [_method(root, axis, option, tests) for axis, options in known.items() for option in options]
+    found = [_method(root, axis, option, tests) for axis, options in known.items() for option in options]
+    return _with_studies(root, found)
+
+
+def _with_studies(root: Path, found: list[Method]) -> list[Method]:
+    """The same, each with the studies it was run in."""
+    done, sweeps = studies(root), chosen(root)
+    seen = {
+        value for study in done for _, config in study.runs for key, value in config.items() if key.endswith(TARGET)
+    }
+    named = {name for sweep in sweeps for name in sweep.presets}
+    rivals: dict[str, list[Method]] = {}
+    for method in found:
+        rivals.setdefault(method.target, []).append(method)
+
+    def ran(method: Method) -> tuple[Ran, ...]:
+        if method.pieces:
+            if method.name not in named:
+                return ()
+            return preset_ran(done, sweeps, method.name, expected(root, found, method.name))
+        if method.target not in seen:
+            return ()
+        others = [other.options for other in rivals[method.target] if other is not method]
+        own = method.name == method.target.split(".")[-2]
+        return part_ran(done, method.place, method.target, method.options, others, own=own)
+
+    return [replace(method, ran=ran(method)) for method in found]
+
+
+def expected(root: Path, found: Iterable[Method], preset: str) -> dict[str, Any]:
+    """The config that a preset stands for: its pieces' targets and options, then what it and those before it set."""
+    options: dict[str, Any] = {}
+    by_spelling = {method.spelling: method for method in found}
+    for axis, option in pieces(root, preset).items():
+        piece = by_spelling[f"algo/{axis}={option}"]
+        if piece.target:
+            options |= {f"{piece.place}.{TARGET}": piece.target, **piece.options}
+    for ancestor in _line(root, preset):
+        options |= {
+            f"algo.{s.path}": yaml.safe_load(s.value) for s in by_spelling[f"algo={ancestor}"].defaults if s.value
+        }
+    return options
+
+
+def _line(root: Path, preset: str) -> list[str]:
+    """The presets that this one inherits from, the oldest first, and itself."""
+    content = yaml.safe_load((root / "conf" / "algo" / f"{preset}.yaml").read_text(encoding="utf-8")) or {}
+    parents = [entry for entry in content.get("defaults", ()) if isinstance(entry, str) and entry != "_self_"]
+    return [*(name for parent in parents for name in _line(root, parent)), preset]
 
 
 def _is_method_axis(axis: str) -> bool:
@@ -141,16 +139,3 @@ def _tests(root: Path, axis: str, name: str, target: str, tests: Mapping[Path, f
 def _imported(file: Path) -> frozenset[str]:
     """The modules a test imports from."""
     return frozenset(re.findall(r"^\s*from ([\w.]+) import\b", file.read_text(encoding="utf-8"), flags=re.MULTILINE))
-
-
-def _blocks(docstring: str) -> list[str]:
-    return re.split(r"\n\s*\n", _split_differences(docstring)) if docstring else []
-
-
-def _split_differences(docstring: str) -> str:
-    """A paragraph that ends in "Differs from ..." lines becomes two."""
-    return re.sub(rf"(?<!\n)\n(?={DIFFERS})", "\n\n", docstring)
-
-
-def _tells_difference(block: str) -> bool:
-    return block.lstrip().startswith(DIFFERS)

@@ -14,7 +14,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from crucible.config.methods import Method, methods
+from crucible.config.methods import methods
+from crucible.config.methods_entry import Method
 from crucible.errors import UserError, nearest
 
 KEYS = ("search", "axis", "write")

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from rapidfuzz import fuzz
 
-from crucible.config.methods import Method
+from crucible.config.methods_entry import Method
 
 ENOUGH = 82.0  # of 100: one wrong letter in a word of six
 PLACES = (("name", 4.0), ("summary", 2.0), ("docstring", 1.0))

@@ -5,15 +5,16 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterable, Sequence
 from itertools import groupby
+from pathlib import Path
 
-from crucible.config.methods import Method
+from crucible.config.methods_entry import Method
 
 PAPER = "https://arxiv.org/abs/"
 
 
 def table(found: Sequence[Method]) -> str:
     """Plain text, one line a method, for pipes."""
-    rows = [(m.axis, m.name, _paper(m), m.summary) for m in found]
+    rows = [(m.axis, m.name, _paper(m), m.summary + _studies(m)) for m in found]
     widths = [max(len(row[i]) for row in rows) for i in range(3)] if rows else []
     lines = ["  ".join([*(cell.ljust(w) for cell, w in zip(row, widths, strict=False)), row[3]]) for row in rows]
     return "\n".join([*lines, counted(found)])
@@ -29,11 +30,15 @@ def print_table(found: Sequence[Method]) -> None:
         grid.add_column(heading, style=style, no_wrap=heading != "what it is")
     for axis, group in groupby(found, key=lambda m: m.axis):
         for number, method in enumerate(group):
-            grid.add_row(axis if number == 0 else "", method.name, _paper(method), method.summary)
+            grid.add_row(axis if number == 0 else "", method.name, _paper(method), method.summary + _studies(method))
         grid.add_section()
     console = Console(width=shutil.get_terminal_size().columns, highlight=False)
     console.print(grid)
     console.print(counted(found), style="dim")
+
+
+def _run(found: Sequence[Method]) -> int:
+    return sum(bool(method.ran) for method in found)
 
 
 def counted(found: Sequence[Method]) -> str:
@@ -57,6 +62,8 @@ def detail(method: Method) -> str:
         parts.append("Needs\n" + _indented(_needs(method)))
     if method.launch:
         parts.append("Try\n" + _indented("\n".join(method.launch)))
+    if method.ran:
+        parts.append("Run in\n" + _indented(_aligned((f"{r.runs} runs", r.page.as_posix()) for r in method.ran)))
     parts.append("Files\n" + _indented("\n".join(_files(method))))
     return "\n\n".join(part for part in parts if part)
 
@@ -71,11 +78,12 @@ def markdown(found: Sequence[Method]) -> str:
         "",
         "A preset (`algo=`) is a choice of pieces; every piece can be swapped on the command line, and an entropy",
         "control goes with any of them. Each option is trained two steps by `tests/test_every_method.py`; the first",
-        "test named for a piece holds an oracle of its own: value and gradient, computed in another way.",
+        "test named for a piece holds an oracle of its own: value and gradient, computed in another way. Studies are",
+        "those whose results are stored under `docs/studies/results`; what does not name one was run in none.",
     ]
     by_axis = [(axis, list(group)) for axis, group in groupby(found, key=lambda m: m.axis)]
-    lines += ["", "| axis | options |", "|---|---|"]
-    lines += [f"| [`{axis}`](#{_anchor(axis)}) | {len(group)} |" for axis, group in by_axis]
+    lines += ["", "| axis | options | run in a study |", "|---|---|---|"]
+    lines += [f"| [`{axis}`](#{_anchor(axis)}) | {len(group)} | {_run(group)} |" for axis, group in by_axis]
     for axis, group in by_axis:
         lines += ["", f"## {axis}"]
         for method in group:
@@ -97,9 +105,16 @@ def _section(method: Method) -> list[str]:
         lines += ["", "Defaults: " + ", ".join(f"`{s.path}={s.value}`" for s in method.defaults if s.value) + "."]
     if method.signature and method.signature.needs:
         lines += ["", "Needs: " + _needs(method).replace("\n", "; ") + "."]
+    if method.ran:
+        told = (f"[{r.study}]({_from_docs(r.page)}) ({r.runs} runs)" for r in method.ran)
+        lines += ["", f"Run in {', '.join(told)}."]
     sources = [f"[{paper}]({PAPER}{paper})" for paper in method.papers]
     lines += ["", " · ".join([*sources, *(f"[{name}](../{name})" for name in _files(method))])]
     return lines
+
+
+def _from_docs(page: Path) -> str:
+    return page.relative_to("docs").as_posix()
 
 
 def _text(block: str) -> list[str]:
@@ -128,6 +143,11 @@ def _source(method: Method) -> str:
     assert method.signature is not None
     parts = method.signature.file.parts
     return "/".join(("src", *parts[len(parts) - parts[::-1].index("crucible") - 1 :]))
+
+
+def _studies(method: Method) -> str:
+    """The end of a line of the table."""
+    return f" [run in {', '.join(r.study for r in method.ran)}]" if method.ran else ""
 
 
 def _paper(method: Method) -> str:

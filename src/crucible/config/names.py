@@ -10,7 +10,7 @@ from typing import Any
 
 from crucible.algorithms.given import NEEDS_CRITIC, ROLES, unknown
 from crucible.config.check import Origin
-from crucible.config.signatures import leading
+from crucible.config.signatures import leading, read
 from crucible.errors import UserError
 
 CALLS_BY_NAME = "crucible.modules.online_rl.OnlineRL"  # the kind of run whose parts are called by name
@@ -27,6 +27,8 @@ def unknown_names(config: Mapping[str, Any], origin: Origin) -> Iterator[str]:
     algo = config.get("algo")
     if not isinstance(algo, Mapping) or algo.get("_target_") != CALLS_BY_NAME:
         return
+    critic = algo.get("critic") or {}
+    given = read(critic["_target_"]).attributes.get("gives", ()) if critic else ()
     for (role, method), vocabulary in ROLES.items():
         for path, node in _nodes(config, role):
             who = f"{path}={origin.option(path) or node['_target_'].rpartition('.')[2]}"
@@ -35,8 +37,9 @@ def unknown_names(config: Mapping[str, Any], origin: Origin) -> Iterator[str]:
                     continue
                 if name not in vocabulary:
                     yield unknown(who, name, vocabulary)
-                elif name in NEEDS_CRITIC and not algo.get("critic"):
-                    yield f'{who} asks for "{name}", which only a critic can give: choose algo/critic=value_head'
+                elif name in NEEDS_CRITIC and name not in given:
+                    option = NEEDS_CRITIC[name]
+                    yield f'{who} asks for "{name}", which only a critic can give: choose algo/critic={option}'
 
 
 def _nodes(config: Mapping[str, Any], role: str) -> Iterator[tuple[str, Mapping[str, Any]]]:

@@ -241,7 +241,7 @@ def _keywords(call: ast.Call) -> dict[str, Any]:
         try:
             found[k.arg or "**"] = ast.literal_eval(k.value)
         except ValueError:
-            if (name := _name(call)) in ("needs", "per_sample"):
+            if (name := _name(call)) == "needs" or (name == "per_sample" and k.arg != "check"):
                 raise ValueError(f"line {call.lineno}: @{name}({k.arg}=...) must be a literal") from None
     return found
 

@@ -39,6 +39,7 @@ class Chain(Generated):
     """
 
     name = "chain"
+    reference_keys = ("answer", "expression")
     alphabet = "0123456789+-=;"
 
     def __init__(

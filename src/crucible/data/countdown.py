@@ -37,6 +37,7 @@ class Countdown(Generated):
     """
 
     name = "countdown"
+    reference_keys = ("answer", "numbers", "target", "working")
     alphabet = "0123456789,>:+-*/=;"
 
     def __init__(

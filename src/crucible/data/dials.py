@@ -25,7 +25,5 @@ def share(task: str, name: str, value: object, *, open_ends: bool = False) -> fl
 def operations(task: str, value: object, allowed: str) -> str:
     """`value` as a non-empty string of different characters of `allowed`."""
     if not isinstance(value, str) or not value or set(value) - set(allowed) or len(set(value)) != len(value):
-        raise UserError(
-            f'data={task}: operations is {value!r}; it must be some of "{allowed}", each at most once'
-        )
+        raise UserError(f'data={task}: operations is {value!r}; it must be some of "{allowed}", each at most once')
     return value

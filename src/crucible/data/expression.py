@@ -60,6 +60,7 @@ class Expression(Generated):
     """
 
     name = "expression"
+    reference_keys = ("answer", "expression")
     alphabet = "0123456789+-*/()="
 
     def __init__(

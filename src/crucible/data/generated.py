@@ -11,6 +11,8 @@ from crucible.data import dials
 from crucible.data.split import held_out, training
 from crucible.types import Prompt
 
+MOST_HELD_OUT = 100_000  # evaluation items; they are drawn before the run starts
+
 
 class Generated(ABC):
     """A family whose items are drawn by `draw(rng, size)`: (split key, prompt). Items with one key are on one side.
@@ -24,7 +26,7 @@ class Generated(ABC):
     def hold_out(self, *, size: int, smallest: int, eval_prompts: int, eval_share: float) -> None:
         self._sizes = (smallest, size)
         self.eval_share = dials.share(self.name, "eval_share", eval_share, open_ends=True)
-        count = dials.whole(self.name, "eval_prompts", eval_prompts, 1)
+        count = dials.whole(self.name, "eval_prompts", eval_prompts, 1, MOST_HELD_OUT)
         self._eval = held_out(self._draw, count, eval_share=self.eval_share, task=self.name)
 
     @abstractmethod

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Unpack
 
 from crucible.data.questions import QuestionOptions, Questions
 from crucible.data.rows import Row
-from crucible.errors import UserError, nearest
+from crucible.errors import UserError, expanded, nearest
 
 
 class HuggingFace(Questions):
@@ -18,8 +19,8 @@ class HuggingFace(Questions):
     `save_to_disk`; `config` is the name of its configuration ("main" for openai/gsm8k). `eval_dataset` (with
     `eval_config` and `eval_split`, by default its "test") evaluates on another data set altogether. Reference
     answers such as GSM8K's `... #### 72` are reduced to the final answer. The other options are those of
-    `Questions`: answer_column, eval_prompt_column, eval_answer_column, id_column, principle_column, instruction,
-    system, chat, eval_share, eval_prompts, on_bad_row.
+    `Questions`: answer_column, eval_prompt_column, eval_answer_column, id_column, principle_column, reference,
+    check, instruction, system, chat, eval_share, eval_prompts, on_bad_row.
 
     Errors: UserError for a data set, split or column that is not there, and for unusable rows.
     """
@@ -38,9 +39,11 @@ class HuggingFace(Questions):
         prompt_column: str = "question",
         **options: Unpack[QuestionOptions],
     ) -> None:
-        asked = [prompt_column, options.get("answer_column", "answer")]
+        answer = options.get("answer_column", "answer")
         rest = [c for c in (options.get("id_column"), options.get("principle_column")) if c is not None]
-        own = [options.get("eval_prompt_column") or asked[0], options.get("eval_answer_column") or asked[1]]
+        rest += (options.get("reference") or {}).values()
+        asked = [prompt_column, *_some(answer)]
+        own = [options.get("eval_prompt_column") or prompt_column, *_some(options.get("eval_answer_column") or answer)]
         held_out = None
         if eval_dataset is not None:
             held_out = load_split(eval_dataset, eval_config, eval_split or "test", [*own, *rest], cache_dir)
@@ -54,6 +57,10 @@ class HuggingFace(Questions):
             prompt_column=prompt_column,
             **options,
         )
+
+
+def _some(column: str | None) -> list[str]:
+    return [] if column is None else [column]
 
 
 def load_split(
@@ -79,7 +86,9 @@ def _load(dataset: str, config: str | None, cache_dir: Path | None) -> Mapping[s
     """All splits of a data set. A folder saved as a single split counts as the split "train"."""
     import datasets
 
-    folder = Path(dataset).expanduser()
+    if not sys.stderr.isatty():
+        datasets.disable_progress_bars()
+    folder = expanded(dataset)
     cache = None if cache_dir is None else str(Path(cache_dir) / "datasets")
     try:
         if (folder / "dataset_dict.json").is_file() or (folder / "state.json").is_file():

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Unpack
 
 from crucible.data.questions import QuestionOptions, Questions
 from crucible.data.rows import Row
-from crucible.errors import UserError
+from crucible.errors import UserError, expanded
 
 
 class Jsonl(Questions):
     """The rows of the file `path`; those of `eval_path`, or the share `eval_share` by hash, are held out.
 
     The other options are those of `Questions`: answer_column, eval_prompt_column, eval_answer_column, id_column,
-    principle_column, instruction, system, chat, eval_share, eval_prompts, on_bad_row.
+    principle_column, reference, check, instruction, system, chat, eval_share, eval_prompts, on_bad_row.
 
     Errors: UserError for a file that is missing, empty or unreadable, and for unusable rows.
     """
@@ -42,10 +41,16 @@ class Jsonl(Questions):
 
 def read_lines(path: str) -> Iterator[Row]:
     """The rows of a JSON Lines file in UTF-8 (with or without a byte order mark). Blank lines are no rows."""
+    if not path.strip():
+        raise UserError("data=jsonl: the path is empty; name a file with data.path=...")
     try:
-        content = Path(path).expanduser().read_bytes()
+        content = expanded(path).read_bytes()
     except OSError as error:
         raise UserError(f"data=jsonl: cannot read {path}: {(error.strerror or str(error)).lower()}") from None
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise UserError(f"data=jsonl: {path} is UTF-16; save it as UTF-8")
+    if content.lstrip().startswith(b"[") and content.rstrip().endswith(b"]"):
+        raise UserError(f"data=jsonl: {path} is one JSON list; write one object on each line")
     lines = content.removeprefix(b"\xef\xbb\xbf").split(b"\n")
     if not any(line.strip() for line in lines):
         raise UserError(f"data=jsonl: {path} is empty; it should hold one JSON object on each line")
@@ -61,7 +66,7 @@ def _row(where: str, line: bytes) -> Row:
     except json.JSONDecodeError as error:
         return Row(where, problem=f"is not JSON ({error.msg.lower()} at column {error.colno})")
     except (ValueError, RecursionError) as error:  # a number of thousands of digits; nesting without end
-        return Row(where, problem=f"is not readable JSON ({str(error)[:60]})")
+        return Row(where, problem=f"is not readable JSON ({str(error)[:80]})")
     if not isinstance(fields, dict):
         return Row(where, problem=f"is a JSON {type(fields).__name__}, not an object")
     return Row(where, fields)

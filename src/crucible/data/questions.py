@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Literal, TypedDict
 
@@ -13,19 +13,22 @@ from crucible.data.answers import final_answer, number, same
 from crucible.data.rows import Columns, Rejected, Row, read_rows
 from crucible.data.split import split_of
 from crucible.errors import UserError
-from crucible.types import Prompt
+from crucible.rewards.base import PerSample
+from crucible.types import Completion, Prompt
 
-_SHOWN = 5  # unusable rows named in a message
+_SHOWN = 5  # reasons named in a message
 
 
 class QuestionOptions(TypedDict, total=False):
     """What `data=jsonl` and `data=hf` have in common; meanings and defaults: see `Questions`."""
 
-    answer_column: str
+    answer_column: str | None
     eval_prompt_column: str | None
     eval_answer_column: str | None
     id_column: str | None
     principle_column: str | None
+    reference: Mapping[str, str] | None
+    check: PerSample | None
     instruction: str
     system: str
     chat: bool
@@ -42,7 +45,10 @@ class Questions:
     `reward_model.ground_truth`. `eval_prompt_column` and `eval_answer_column` are those of evaluation rows of
     their own; None: as in training. `instruction` is put after every question. `chat` turns a text into one
     message by the user (after `system`, where given), for models with a chat template. `principle_column` is
-    kept as reference["principle"]. `id_column` must hold a different value on every row.
+    kept as reference["principle"], and the columns of `reference` as they are under its keys, for rewards that
+    read them. `check` is a reward of single answers that says what is right (at least 0.5) instead of the
+    comparison of final answers; `answer_column` None: only it can tell. `id_column` must hold a different value
+    on every row.
 
     Without evaluation rows of its own (`held_out` None), the share `eval_share` of the questions is held
     out by a hash of the question, so adding or reordering rows moves no other row across the split.
@@ -61,11 +67,13 @@ class Questions:
         held_out: Iterable[Row] | None,
         report: Callable[[str], None] | None,
         prompt_column: str,
-        answer_column: str = "answer",
+        answer_column: str | None = "answer",
         eval_prompt_column: str | None = None,
         eval_answer_column: str | None = None,
         id_column: str | None = None,
         principle_column: str | None = None,
+        reference: Mapping[str, str] | None = None,
+        check: PerSample | None = None,
         instruction: str = "",
         system: str = "",
         chat: bool = False,
@@ -79,7 +87,14 @@ class Questions:
             dials.whole(name, "eval_prompts", eval_prompts, 1)
         if on_bad_row not in ("refuse", "skip"):
             raise UserError(f"data={name}: on_bad_row is {on_bad_row!r}; it must be refuse or skip")
-        columns = Columns(prompt_column, answer_column, id_column, principle_column, instruction, system, chat)
+        if answer_column is None and check is None:
+            raise UserError(
+                f"data={name}: without answers nothing says what is right; set data/check, or answer_column"
+            )
+        self.check = check
+        columns = Columns(
+            prompt_column, answer_column, id_column, principle_column, instruction, system, chat, reference or {}
+        )
         train, self.rejected = read_rows(rows, columns, name)
         evaluation: dict[str, Prompt] = {}
         if held_out is None:
@@ -114,9 +129,9 @@ class Questions:
         total = usable + len(self.rejected)
         head = f"data={self.name}: {len(self.rejected)} of {total} rows cannot be used"
         if on_bad_row == "refuse":
-            more = len(self.rejected) - _SHOWN
-            named = "; ".join(map(str, self.rejected[:_SHOWN])) + (f"; and {more} more" if more > 0 else "")
-            raise UserError(f"{head}: {named}. Mend them, or leave them out with data.on_bad_row=skip")
+            raise UserError(
+                f"{head}: {_in_short(self.rejected)}. Mend them, or leave them out with data.on_bad_row=skip"
+            )
         report(f"{head} and are left out:")
         for row in self.rejected:
             report(f"  {row}")
@@ -135,10 +150,32 @@ class Questions:
     def eval_prompts(self) -> Sequence[Prompt]:
         return self._eval
 
+    def judge(self, prompts: Sequence[Prompt], texts: Sequence[str]) -> list[bool | None]:
+        """True success of each answer: at least half of `check`'s reward; None where it gave none."""
+        if self.check is None:
+            return [self.correct(prompt, text) for prompt, text in zip(prompts, texts, strict=True)]
+        outcomes = self.check.outcomes(prompts, [Completion(text, tokens=0) for text in texts])
+        return [outcome.value >= 0.5 if outcome.kind == "value" else None for outcome in outcomes]
+
     def correct(self, prompt: Prompt, completion: str) -> bool:
+        if self.check is not None:
+            return self.judge([prompt], [completion])[0] is True
         gold = prompt.reference["answer"]
         answer = final_answer(completion, numeric=number(gold) is not None)
         return answer is not None and same(answer, gold)
+
+
+def _in_short(rejected: Sequence[Rejected]) -> str:
+    """The first few reasons, each once, with the first row it holds for and how many others."""
+    rows: dict[str, list[str]] = {}
+    for row in rejected:
+        rows.setdefault(row.reason, []).append(row.where)
+    named = [
+        f"{where[0]} {reason}" + (f" (and {len(where) - 1} more rows)" if len(where) > 1 else "")
+        for reason, where in list(rows.items())[:_SHOWN]
+    ]
+    more = len(rejected) - sum(len(where) for where in list(rows.values())[:_SHOWN])
+    return "; ".join(named) + (f"; and {more} more" if more else "")
 
 
 def _to_stderr(line: str) -> None:

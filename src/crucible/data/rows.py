@@ -37,12 +37,13 @@ class Columns:
     """Which columns hold what, and how a question is put to the model."""
 
     prompt: str = "prompt"
-    answer: str = "answer"
+    answer: str | None = "answer"
     id: str | None = None
     principle: str | None = None
     instruction: str = ""
     system: str = ""
     chat: bool = False
+    reference: Mapping[str, str] = field(default_factory=dict)  # further keys of Prompt.reference: their columns
 
 
 class Unusable(Exception):
@@ -79,10 +80,13 @@ def _prompt(row: Row, columns: Columns, source: str) -> tuple[Prompt, str | None
     if row.problem:
         raise Unusable(row.problem)
     question = _cell(row, columns.prompt, "prompt")
-    answer = _scalar(_cell(row, columns.answer, "answer"), columns.answer)
-    reference = {"answer": gold_answer(answer), "solution": answer}
-    if not reference["answer"]:
-        raise Unusable(f'has no final answer in column "{columns.answer}"')
+    reference: dict[str, Any] = {}
+    if columns.answer is not None:
+        answer = _scalar(_cell(row, columns.answer, "answer"), columns.answer)
+        reference |= {"answer": gold_answer(answer), "solution": answer}
+        if not reference["answer"]:
+            raise Unusable(f'has no final answer in column "{columns.answer}"')
+    reference |= {key: _cell(row, column, f"reference {key}") for key, column in columns.reference.items()}
     if columns.principle is not None:
         reference["principle"] = _scalar(_cell(row, columns.principle, "principle"), columns.principle)
     own_id = None if columns.id is None else _scalar(_cell(row, columns.id, "id"), columns.id)

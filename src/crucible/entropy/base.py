@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
@@ -12,10 +13,27 @@ from crucible.errors import UserError
 from crucible.types import Advantages
 
 
+@dataclass(frozen=True, slots=True)
+class More:
+    """Rows to sample beside the step's own: as many of each of the first `share` of its prompts, at `temperature`.
+
+    They are groups of their own, marked by the name `tempered`; their log-probs are taken at the temperature of the
+    others.
+    """
+
+    share: float
+    temperature: float
+
+
 class EntropyControl:
     """Entropy is that of the full next-token distribution at the sampling temperature, (N, T), in nats.
 
-    Hooks are called by name: a control lists, of what the program can give, what it needs.
+    Two hooks come before a rollout step samples:
+
+    temperature  (configured) -> the temperature to sample at, and to take log-probs and entropies at.
+    more         -> More, a second helping of rows at another temperature, or None.
+
+    The other hooks are called by name: a control lists, of what the program can give, what it needs.
 
     shape      -> Advantages. Once a rollout step, all rows, before anything is learned from them.
     weigh      -> (K, T) weights of the per-token policy loss, without gradient; None: 1 everywhere. Once an optimiser
@@ -46,6 +64,12 @@ class EntropyControl:
 
         def loss_term(self):
             return None
+
+    def temperature(self, configured: float) -> float:
+        return configured
+
+    def more(self) -> More | None:
+        return None
 
     def after_step(self, mean_entropy: float) -> dict[str, float]:
         """Told once per step the token mean of the entropy before its update. Returns metrics."""

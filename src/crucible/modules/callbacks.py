@@ -6,12 +6,17 @@ belongs to its step is on disk.
 
 from __future__ import annotations
 
+import pickle
+from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
+import torch
 
+from crucible.errors import UserError
 from crucible.modules.evaluation import Evaluation
 from crucible.modules.journal import Journal, Pace
+from crucible.pulse import beat
 from crucible.sweeps.signals import stop_flag
 
 
@@ -33,8 +38,9 @@ class Evaluate(pl.Callback):
 
     def evaluate(self, module: Any, phase: str) -> None:
         step, name, n = module.steps_done, self.parts["task"].name, self.evaluation.samples_per_prompt
+        beat(f"evaluating after step {step}")
         seen = module.seen_ids | self.parts["policy"].seen_ids
-        metrics = self.evaluation.measure(self.parts, seen)
+        metrics = self.evaluation.measure(self.parts, seen, module.steps_done)
         self.journal.row({"kind": "eval", "step": step, "phase": phase, **metrics})
         problems = len(metrics[f"eval/{name}/right_of_{n}"])
         value, low, high = (metrics[f"eval/{name}/avg@{n}{end}"] for end in ("", "_low", "_high"))
@@ -76,8 +82,29 @@ class Checkpoint(pl.Callback):
 
     def save(self, trainer: pl.Trainer, module: Any) -> None:
         if self.saved != module.steps_done:
-            self.journal.run_dir.save_checkpoint(module.steps_done, trainer.save_checkpoint)
+            beat(f"saving step {module.steps_done}")
+            refuse_broken_weights(module)
+            self.journal.run_dir.save_checkpoint(module.steps_done, trainer.save_checkpoint, check=refuse_unloadable)
             self.saved = module.steps_done
+
+
+def refuse_broken_weights(module: Any) -> None:
+    """Errors: UserError where a weight is NaN or infinite: nobody would want to go on from there."""
+    for name, weight in module.named_parameters():
+        if not bool(torch.isfinite(weight.detach()).all()):
+            raise UserError(
+                f"after step {module.steps_done} the weight {name} is no longer a number, so this step is not saved; "
+                "the checkpoints before it are kept: try a smaller optim.lr"
+            )
+
+
+def refuse_unloadable(path: Path) -> None:
+    """Errors: UserError for a checkpoint that could not be resumed from: it must load without trusting its content."""
+    try:
+        torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError) as error:
+        why = " ".join(str(error).split())[:200]
+        raise UserError(f"this checkpoint could not be loaded again, so it is not kept: {why}") from error
 
 
 class Stop(pl.Callback):

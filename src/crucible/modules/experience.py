@@ -47,17 +47,24 @@ class Learner:
     recompute: bool
     micro_batch_tokens: int
     updates_per_rollout: int
-    value_head: nn.Linear | None = None
+    value_head: nn.Module | None = None
 
     def learn_from(
-        self, rollouts: Rollouts, scores: Scores, success: Tensor, *, order: torch.Generator, clock: dict[str, Any]
+        self,
+        rollouts: Rollouts,
+        scores: Scores,
+        success: Tensor,
+        *,
+        order: torch.Generator,
+        clock: dict[str, Any],
+        more: dict[str, Any],
     ) -> Experience:
         """Advantages, what is left out, and which rows each optimiser step gets.
 
-        `order` shuffles the groups; `clock` holds updates_done and progress.
+        `order` shuffles the groups; `clock` holds updates_done and progress, `more` what else was sampled.
         """
         methods, mask = self.methods, rollouts.mask
-        given = self.given(rollouts, scores, success, clock)
+        given = self.given(rollouts, scores, success, {**clock, **more})
         shaped, kl = scores, None
         for part in methods.shaping.values():
             shaped = call(part, given, scores=shaped)
@@ -68,9 +75,10 @@ class Learner:
         advantages = call(methods.advantage, given, scores=rewards)
         if (shape := methods.hook("shape")) is not None:
             advantages = call(shape, given, advantages=advantages)
-        keep = call(methods.filter, given)
+        times = call(methods.filter, given)  # (N,) bool, or how often
         if advantages.keep is not None:
-            keep = keep & advantages.keep
+            times = torch.where(advantages.keep, times, torch.zeros_like(times))
+        keep = times > 0
         x = Experience(
             rollouts=rollouts,
             scores=scores,
@@ -78,9 +86,9 @@ class Learner:
             advantages=replace(advantages, keep=keep),
             columns=self.columns(given, rewards, advantages),
             auxiliary={name: call(part.select, given) for name, part in methods.auxiliary.items()},
-            updates=split_groups(rollouts.group, keep, self.updates_per_rollout, order),
+            updates=split_groups(rollouts.group, times, self.updates_per_rollout, order),
         )
-        if methods.critic is not None:
+        if "returns" in x.columns:
             values, returns = x.columns["values"], x.columns["returns"]
             x.metrics["critic/explained_variance"] = explained_variance(values, returns, mask)
         if methods.shaping:
@@ -98,8 +106,7 @@ class Learner:
         @functools.cache
         def columns() -> dict[str, Tensor]:
             every = torch.arange(len(rollouts))
-            critic, head = self.methods.critic, self.value_head
-            read = None if critic is None or head is None else critic.reader(head)
+            read = self.methods.reader(self.value_head).get("value_head")
             return token_columns(self.policy, rollouts, every, self.micro_batch_tokens, asked, value_head=read)
 
         def column(key: str) -> Tensor:
@@ -131,8 +138,8 @@ class Learner:
         """The fields of a pass of the policy in training that some part needs before the update, or of that time."""
         names = all_names(self.methods.before_update())
         later = self.methods.update_names
-        names |= later & {"old_uniform", "old_collision", "values"} | ({"entropy"} if "old_entropy" in later else set())
-        names |= {"values"} if self.methods.critic is not None else set()
+        names |= later & {"old_uniform", "old_collision", "values", "token_scores"}
+        names |= {"entropy"} if "old_entropy" in later else set()
         fields = {PASS_NAMES[name] for name in names if name in PASS_NAMES and name != "old_logps"}
         return frozenset(fields | ({"logps"} if self.recompute else set()))
 
@@ -150,10 +157,10 @@ class Learner:
         asked = self.methods.update_names
         if "old_entropy" in asked:
             found["old_entropy"] = given["entropy"]
-        as_it_is = ("old_uniform", "old_collision", "reference_logps", "values")
+        as_it_is = ("old_uniform", "old_collision", "reference_logps", "values", "token_scores")
         found |= {name: given[name] for name in as_it_is if name in asked}
-        if self.methods.critic is not None:
+        if "returns" in asked:
             if advantages.returns is None:
                 raise UserError("algo.critic: the advantage says nothing of returns, so the critic cannot learn")
-            found |= {"values": given["values"], "returns": advantages.returns}
+            found["returns"] = advantages.returns
         return found

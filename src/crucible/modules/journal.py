@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from crucible.pulse import beat
 from crucible.rundir import RunDir
 
 
@@ -18,12 +19,14 @@ class Journal:
         self.run_dir, self.logger, self.report = run_dir, logger, report
 
     def row(self, row: dict[str, Any]) -> None:
+        beat()
         self.run_dir.write_metrics(row)
         self.logger.log(row)
 
 
 def tell(line: str) -> None:
     """One line to the terminal, at once, also through a pipe."""
+    beat()
     print(line, file=sys.stdout, flush=True)
 
 

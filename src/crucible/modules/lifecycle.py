@@ -24,10 +24,13 @@ def recorded(run_dir: RunDir, parts: Parts) -> Iterator[None]:
         raise  # another process owns the run, its status is not ours to write
     except BaseException as error:
         untouched = run_dir.attempt == 1 and not read_metrics(run_dir.path)
-        if isinstance(error, KeyboardInterrupt):
-            run_dir.write_status("preempted", error="interrupted at the keyboard")
-        else:
-            run_dir.write_status("failed", error=one_line(error))
+        try:
+            if isinstance(error, KeyboardInterrupt):
+                run_dir.write_status("preempted", error="interrupted at the keyboard")
+            else:
+                run_dir.write_status("failed", error=one_line(error))
+        except UserError as second:  # e.g. on a full disk, of which the first error speaks already
+            error.add_note(f"status.json still says running: {second}")
         run_dir.close()
         if not untouched:
             parts["logger"].finish("failed")

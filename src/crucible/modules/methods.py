@@ -6,9 +6,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
-from crucible.algorithms.critics.value_head import ValueHead
 from crucible.algorithms.given import all_names, overridden, unwrapped
 from crucible.algorithms.kl.penalty import KLPenalty
 from crucible.entropy.base import EntropyControl
@@ -22,6 +21,7 @@ PASS_NAMES = {
     "old_collision": "collision",
     "hidden": "hidden",
     "values": "values",
+    "token_scores": "values",
 }
 
 
@@ -37,7 +37,7 @@ class Methods:
     entropy: Any
     correction: Callable[..., Correction] | None = None
     kl: KLPenalty | None = None
-    critic: ValueHead | None = None
+    critic: Any = None
     shaping: Mapping[str, Callable[..., Scores]] = field(default_factory=dict)
 
     def hook(self, name: str) -> Callable[..., Any] | None:
@@ -57,6 +57,18 @@ class Methods:
         return _present([self.loss, self.correction, *auxiliaries, self.hook("loss_term"), penalty])
 
     @property
+    def critic_loss(self) -> Callable[..., Tensor] | None:
+        """The critic's own loss; None without a critic, and for one that learns through the policy loss."""
+        return getattr(self.critic, "per_token", None)
+
+    def reader(self, head: nn.Module | None, *, learns_policy: bool = True) -> dict[str, Callable[[Tensor], Tensor]]:
+        """What reads the critic's `head` in a pass of the policy, as an option of `Policy.token_stats`."""
+        if self.critic is None or head is None:
+            return {}
+        option = {"tokens": "value_head", "prompt": "prompt_head"}[self.critic.reads]
+        return {option: self.critic.reader(head, learns_policy=learns_policy)}
+
+    @property
     def whole_groups(self) -> bool:
         """Does a part look at the rows of a group together?"""
         return "group" in all_names(self.in_update())
@@ -64,7 +76,7 @@ class Methods:
     @property
     def update_names(self) -> frozenset[str]:
         """All that is asked for while updating, also for the weights of a whole optimiser step."""
-        return all_names(_present([*self.in_update(), self.hook("weigh")]))
+        return all_names(_present([*self.in_update(), self.hook("weigh"), self.critic_loss])) - {"predicted"}
 
     def wants(self, *wanted: str) -> bool:
         """Is one of these names asked for, before the update or in it?"""

@@ -77,15 +77,16 @@ def _units(lengths: Tensor, group: Tensor | None) -> list[list[int]]:
     return list(reversed(found.values()))
 
 
-def split_groups(group: Tensor, keep: Tensor, updates: int, order: torch.Generator) -> list[Tensor]:
-    """Row numbers of each of `updates` optimiser steps: whole groups, shuffled, kept rows only.
+def split_groups(group: Tensor, times: Tensor, updates: int, order: torch.Generator) -> list[Tensor]:
+    """Row numbers of each of `updates` optimiser steps: whole groups, shuffled, each row `times` (bool, or int64).
 
     A group is never torn apart. Fewer groups than updates leave the last updates without rows.
     """
-    groups = group[keep].unique()
+    groups = group[times > 0].unique()
     shuffled = groups[torch.randperm(len(groups), generator=order)]
     pieces = torch.tensor_split(shuffled, updates)
-    return [torch.nonzero(torch.isin(group, piece) & keep).flatten() for piece in pieces]
+    found = [torch.nonzero(torch.isin(group, piece) & (times > 0)).flatten() for piece in pieces]
+    return found if times.dtype == torch.bool else [rows.repeat_interleave(times[rows]) for rows in found]
 
 
 def rows_of_rank(group: Tensor, rows: Tensor, ranks: Ranks) -> Tensor:

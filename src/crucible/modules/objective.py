@@ -38,7 +38,7 @@ class Objective:
     micro_batch_tokens: int
     max_completion_tokens: int
     ranks: Ranks = ALONE
-    value_head: nn.Linear | None = None
+    value_head: nn.Module | None = None
 
     def backward(
         self,
@@ -61,9 +61,9 @@ class Objective:
         asked, whole_groups = self.methods.update_names, self.methods.whole_groups
         entropy_gradient = self.methods.entropy_gradient
         more: dict[str, Any] = {name: name in asked for name in ("uniform", "collision")}
-        if self.methods.critic is not None and self.value_head is not None:
-            more["value_head"] = self.methods.critic.reader(self.value_head, learns_policy=learn_policy)
+        more |= self.methods.reader(self.value_head, learns_policy=learn_policy)
         sums: dict[str, float] = defaultdict(float)
+        largest = torch.zeros(())
         mine = rows_of_rank(x.rollouts.group, rows, self.ranks)
         for part in micro_batches(x.rollouts, mine, self.micro_batch_tokens, whole_groups=whole_groups):
             stats = part.forward(self.policy, entropy_gradient=entropy_gradient, **more)
@@ -83,10 +83,12 @@ class Objective:
                 label = name if "/" in name else f"policy/{name}"
                 sums[label] += (value.detach() * m).sum().item() / totals.tokens
             ratio = importance_ratio(log_ratio(stats.logps.detach(), given["sampling_logps"], m)) * m
+            largest = torch.maximum(largest, ratio.max().cpu())  # NaN stays
             sums["sum of ratios"] += ratio.sum().item()
             sums["sum of squares"] += ratio.square().sum().item()
         sums = self.ranks.sums(sums)
         total, squares = sums.pop("sum of ratios"), sums.pop("sum of squares")
+        sums["policy/ratio_max"] = max(self.ranks.gather(largest.item()))
         sums["policy/ess"] = total**2 / (totals.tokens * squares)
         sums["policy/staleness"] = (clock["updates_done"] - x.rollouts.policy_version[rows]).float().mean().item()
         return sums
@@ -126,8 +128,8 @@ class Objective:
             kl = call(in_loss, given)
             terms["kl/loss"] = methods.kl.coefficient * methods.aggregation(kl, given["mask"], totals)
             diagnostics["kl/mean"] = kl
-        if methods.critic is not None and stats.values is not None:
-            per_token = methods.critic.per_token(stats.values, given["values"], given["returns"], given["mask"])
+        if methods.critic_loss is not None:
+            per_token = call(methods.critic_loss, given, predicted=stats.values)
             terms["critic/loss"] = methods.critic.coefficient * methods.aggregation(per_token, given["mask"], totals)
         for name, auxiliary in methods.auxiliary.items():
             weights = part.of(x.auxiliary[name]).to(stats.logps.device)
@@ -143,7 +145,8 @@ class Objective:
         """The vocabulary of the update stage for one micro-batch."""
         device = stats.logps.device
         ready = {"logps": stats.logps, "entropy": stats.entropy.detach(), **clock}
-        ready |= {n: v for n, v in (("uniform", stats.uniform), ("collision", stats.collision)) if v is not None}
+        more = {"uniform": stats.uniform, "collision": stats.collision, "log_partition": stats.prompt}
+        ready |= {name: value for name, value in more.items() if value is not None}
 
         def rows_of(column: Tensor) -> Tensor:
             return part.of(column).to(device)

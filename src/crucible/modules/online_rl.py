@@ -8,34 +8,49 @@ The module only wires the axes; what a method is stands in algorithms/, entropy/
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any, Literal
 
 import lightning.pytorch as pl
 import torch
 from torch import Tensor
 
-from crucible.algorithms.critics.value_head import ValueHead
 from crucible.algorithms.kl.penalty import KLPenalty
 from crucible.config.batch import Batch
-from crucible.errors import UserError
+from crucible.data.fit import refuse_misfit
+from crucible.data.truth import judged, truth_metrics
+from crucible.modules.alarms import Alarms
 from crucible.modules.callbacks import Evaluate
+from crucible.modules.collect import Collector, greedy_rewards
 from crucible.modules.experience import Learner
 from crucible.modules.journal import Journal
 from crucible.modules.methods import Methods
 from crucible.modules.objective import Objective
 from crucible.modules.options import AdamW, SamplingOptions
+from crucible.modules.random_state import random_state, restore_random_state, seed_global
 from crucible.modules.reference import Reference, Refresh
 from crucible.modules.seeds import derived_seed
 from crucible.modules.step_metrics import sample_rows, step_metrics
+from crucible.modules.trouble import Trouble
 from crucible.modules.updates import no_loader
 from crucible.policy.policy import Policy
+from crucible.pulse import beat
 from crucible.ranks import Ranks
 from crucible.rewards.base import checked
-from crucible.types import Advantages, Correction, PolicyLoss, Reward, RolloutEngine, Rollouts, Sampler, Scores, Task
+from crucible.rewards.runtime.runtime import Runtime
+from crucible.types import (
+    Advantages,
+    Context,
+    Correction,
+    PolicyLoss,
+    Reward,
+    RolloutEngine,
+    Rollouts,
+    Sampler,
+    Scores,
+    Task,
+)
 
 
 class OnlineRL(pl.LightningModule):
@@ -50,15 +65,18 @@ class OnlineRL(pl.LightningModule):
     def __init__(
         self,
         *,
-        policy: Policy,
-        engine: RolloutEngine,
         task: Task,
         reward: Reward,
+        policy: Policy,
+        engine: RolloutEngine,
         sampler: Sampler,
         entropy: Any,
         batch: Batch,
         sampling: SamplingOptions,
         optim: AdamW,
+        reward_runtime: Runtime,
+        trouble: Trouble,
+        alarms: Alarms,
         journal: Journal,
         ranks: Ranks,
         seed: int,
@@ -71,16 +89,19 @@ class OnlineRL(pl.LightningModule):
         auxiliary: Mapping[str, Any],
         correction: Callable[..., Correction] | None = None,
         kl: KLPenalty | None = None,
-        critic: ValueHead | None = None,
+        critic: Any = None,
         shaping: Mapping[str, Callable[..., Scores]] | None = None,
         reference: Refresh | None = None,
         old_logps: Literal["sampler", "recompute"] = "sampler",
     ):
         super().__init__()
+        refuse_misfit(task, reward)
+        seed_global(derived_seed(seed, "global"))
         self.automatic_optimization = False
         self.policy, self.model = policy, policy.model
         self.engine, self.task, self.reward, self.sampler = engine, task, reward, sampler
         self.batch, self.sampling, self.optim, self.journal, self.seed = batch, sampling, optim, journal, seed
+        self.reward_runtime, self.trouble, self.alarms = reward_runtime, trouble, alarms
         self.epochs, self.samples_every = steps, samples_every
         self.methods = Methods(
             loss, advantage, aggregation, filter, dict(auxiliary), entropy, correction, kl, critic, dict(shaping or {})
@@ -99,6 +120,9 @@ class OnlineRL(pl.LightningModule):
         )
         self.objective = Objective(
             policy, self.methods, batch.micro_batch_tokens, sampling.max_tokens, ranks, self.value_head
+        )
+        self.collector = Collector(
+            engine, policy, self.methods, batch.samples_per_prompt, batch.micro_batch_tokens, seed
         )
         self.ranks = ranks
         self.steps_done = 0
@@ -125,31 +149,42 @@ class OnlineRL(pl.LightningModule):
     def on_train_epoch_start(self) -> None:
         started = time.perf_counter()
         step = self.steps_done + 1
+        beat(f"sampling in step {step}")
         prompts = self.sampler.draw(self.batch.prompts_per_step)
         self.policy.check_prompts(prompts, self.sampling.max_tokens)
         self.seen_ids.update(p.id for p in prompts)
-        sampling = self.sampling.at(derived_seed(self.seed, "rollout", step))
-        with self.engine.behind() as version:
-            rollouts = self.engine.generate(prompts, self.batch.samples_per_prompt, sampling).to("cpu")
-        rollouts = replace(rollouts, policy_version=torch.full_like(rollouts.group, version))
+        rollouts, greedy = self.collector.collect(prompts, self.sampling.at(self.seed), step)
         sampled = time.perf_counter()
+        beat(f"scoring in step {step}")
         scores = self.score(rollouts)
+        more: dict[str, Any] = {"tempered": rollouts.group >= len(prompts)}
+        if greedy is not None:
+            more["greedy_rewards"] = greedy_rewards(greedy, self.score(greedy), rollouts)
         self.sampler.observe(rollouts.prompts, scores)
         scored = time.perf_counter()
         order = torch.Generator().manual_seed(derived_seed(self.seed, "updates", step))
-        success = torch.tensor(
-            [float(self.task.correct(p, t)) for p, t in zip(rollouts.prompts, rollouts.texts, strict=True)]
+        verdicts = judged(self.task, rollouts.prompts, rollouts.texts)
+        success = torch.tensor([float(verdict is True) for verdict in verdicts])
+        self.experience = self.learner.learn_from(rollouts, scores, success, order=order, clock=self.clock, more=more)
+        self.step_metrics = (
+            step_metrics(self.experience)
+            | truth_metrics(verdicts)
+            | self.reward_runtime.watch(scores)
+            | {
+                "time/rollout_s": sampled - started,
+                "time/reward_s": scored - sampled,
+                "perf/rollout_tokens_per_s": float(rollouts.mask.sum()) / (sampled - started),
+            }
         )
-        self.experience = self.learner.learn_from(rollouts, scores, success, order=order, clock=self.clock)
-        self.step_metrics = step_metrics(self.experience) | {
-            "time/rollout_s": sampled - started,
-            "time/reward_s": scored - sampled,
-            "perf/rollout_tokens_per_s": float(rollouts.mask.sum()) / (sampled - started),
-        }
+        for line in self.alarms.watch(self.step_metrics, rollouts.group.tolist(), rollouts.texts):
+            self.journal.report(line)
+        self.step_metrics |= self.alarms.metrics
         self.update_started = time.perf_counter()
+        beat(f"updating in step {step}")
 
     def score(self, rollouts: Rollouts) -> Scores:
-        return checked("reward", self.reward(rollouts.prompts, rollouts.completions()), len(rollouts))
+        context = Context.of(rollouts, step=self.steps_done + 1, progress=self.steps_done / self.epochs)
+        return checked("reward", self.reward(rollouts.prompts, rollouts.completions(), context), len(rollouts))
 
     # -- one optimiser step -------------------------------------------------------------------
 
@@ -158,10 +193,12 @@ class OnlineRL(pl.LightningModule):
 
     def training_step(self, update: int, _: int) -> None:
         rows = self.experience.updates[update]
+        number = self.steps_done * self.batch.updates_per_rollout + update + 1
         if len(rows):
-            metrics = self.optimise(rows)
-            self.updates_done += 1
-            if update == 0:  # the entropy of the policy that sampled, before anything was learned from it
+            metrics = self.optimise(rows, number)
+            made = "trouble/skipped" not in metrics
+            self.updates_done += made
+            if made and update == 0:  # the entropy of the policy that sampled, before anything was learned from it
                 metrics |= self.methods.entropy.after_step(metrics["policy/entropy"])
         else:
             metrics = {"policy/updates_without_rows": 1.0}
@@ -172,7 +209,7 @@ class OnlineRL(pl.LightningModule):
                 "time/update_s": spent,
                 "perf/tokens_per_s": tokens / (spent + self.step_metrics["time/rollout_s"]),
             }
-        number = self.steps_done * self.batch.updates_per_rollout + update + 1
+            metrics |= self.trouble.of_step(self.steps_done + 1, metrics)
         self.journal.row({"kind": "update", "step": self.steps_done + 1, "update": number, **metrics})
         if update == self.batch.updates_per_rollout - 1:
             self.end_step()
@@ -186,8 +223,8 @@ class OnlineRL(pl.LightningModule):
         if self.steps_done % self.samples_every == 0 or self.steps_done == 1:
             self.journal.run_dir.write_samples(self.steps_done, sample_rows(self.experience))
 
-    def optimise(self, rows: Tensor) -> dict[str, float]:
-        """One optimiser step on `rows`."""
+    def optimise(self, rows: Tensor, number: int) -> dict[str, float]:
+        """Optimiser step `number` on `rows`; none where the numbers are in trouble."""
         optimizer = self.optimizers()
         optimizer.zero_grad()
         critic = self.methods.critic
@@ -196,22 +233,20 @@ class OnlineRL(pl.LightningModule):
             self.experience, rows, self.clock, self.manual_backward, learn_policy=learn_policy
         )
         self.ranks.sum_gradients(list(self.model.parameters()))
-        norm = float(self.optim.clip(self.model.parameters()))
+        metrics["policy/grad_norm"] = float(self.optim.clip(self.model.parameters()))
         if self.value_head is not None:
             self.ranks.sum_gradients(list(self.value_head.parameters()))
             metrics["critic/grad_norm"] = float(self.optim.clip(self.value_head.parameters()))
-        if not math.isfinite(norm) or not math.isfinite(metrics["policy/loss"]):
-            raise UserError(
-                f"the loss or its gradient is no longer a number at step {self.steps_done + 1} "
-                f"(loss {metrics['policy/loss']}, gradient norm {norm}); try a smaller optim.lr"
-            )
+        if skipped := self.trouble.of_update(self.steps_done + 1, number, metrics):
+            optimizer.zero_grad()
+            return metrics | skipped
         schedule = self.lr_schedulers()
         rate = schedule.get_last_lr()[0]
         optimizer.step()
         schedule.step()
         if hasattr(self.methods.kl, "in_loss"):
             metrics |= self.methods.kl.observe(metrics["kl/mean"], len(rows))
-        return metrics | {"policy/grad_norm": norm, "policy/lr": rate}
+        return metrics | {"policy/lr": rate}
 
     def configure_optimizers(self) -> Any:
         groups = []
@@ -224,8 +259,12 @@ class OnlineRL(pl.LightningModule):
 
     def remembering(self) -> dict[str, Any]:
         """All that has a state besides the policy and its optimiser."""
-        found = {"sampler": self.sampler, "engine": self.engine, **self.methods.remembering()}
-        return found if self.reference is None else {**found, "reference": self.reference}
+        found = {
+            "sampler": self.sampler, "engine": self.engine, "reward": self.reward, "reference": self.reference,
+            "reward_runtime": self.reward_runtime, "trouble": self.trouble, "alarms": self.alarms,
+            **self.methods.remembering(),
+        }  # fmt: skip
+        return {name: part for name, part in found.items() if hasattr(part, "state_dict")}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         checkpoint["crucible"] = {
@@ -233,7 +272,7 @@ class OnlineRL(pl.LightningModule):
             "updates_done": self.updates_done,
             "parts": {name: part.state_dict() for name, part in self.remembering().items()},
             "seen_ids": sorted(self.seen_ids),
-            "torch_rng": torch.get_rng_state(),
+            "random": random_state(),
         }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -242,4 +281,4 @@ class OnlineRL(pl.LightningModule):
         for name, part in self.remembering().items():
             part.load_state_dict(state["parts"][name])
         self.seen_ids = set(state["seen_ids"])
-        torch.set_rng_state(state["torch_rng"])
+        restore_random_state(state["random"])

@@ -10,7 +10,7 @@ from crucible.loggers.none import NoLogger
 from crucible.parts import Parts
 from crucible.ranks import Ranks
 from crucible.rollout.split import SplitEngine
-from crucible.types import Completion, Prompt, Scores
+from crucible.types import Completion, Context, Prompt, Scores
 
 
 def share_out(parts: Parts, ranks: Ranks, module: Any) -> None:
@@ -41,8 +41,8 @@ class OneReward:
         if ranks.from_main(hasattr(reward, "fulfilment")):
             self.fulfilment = self._fulfilment
 
-    def __call__(self, prompts: Sequence[Prompt], completions: Sequence[Completion]) -> Scores:
-        return self.ranks.from_main(self.reward(prompts, completions) if self.ranks.main else None)
+    def __call__(self, prompts: Sequence[Prompt], completions: Sequence[Completion], context: Context) -> Scores:
+        return self.ranks.from_main(self.reward(prompts, completions, context) if self.ranks.main else None)
 
     def _fulfilment(self, prompts: Sequence[Prompt], completions: Sequence[Completion]) -> Any:
         return self.ranks.from_main(self.reward.fulfilment(prompts, completions) if self.ranks.main else None)

@@ -21,7 +21,6 @@ def step_metrics(x: Experience) -> dict[str, float]:
         "reward/mean": rewards.mean().item() if len(rewards) else math.nan,
         "reward/std": rewards.std().item() if len(rewards) > 1 else 0.0,
         "reward/invalid": 1.0 - valid.float().mean().item(),
-        "true/success": x.success.mean().item(),
         "completion/length": rows.lengths.mean().item(),
         "completion/truncated": sum(r == "length" for r in rows.finish_reason) / len(rows),
         "policy/entropy_sampled": -(rows.sampling_logps * rows.mask).sum().item() / tokens.item(),
@@ -30,7 +29,7 @@ def step_metrics(x: Experience) -> dict[str, float]:
     }
     for name, values in x.scores.components.items():
         label = name if name.startswith("true/") else f"reward/{name}"  # known by program, not rewarded
-        metrics[label] = values[valid].mean().item() if len(rewards) else math.nan
+        metrics[label] = values.nanmean().item()  # over the rows where this component has a value
     if x.columns["old_logps"] is not rows.sampling_logps:
         metrics |= mismatch(x.columns["old_logps"], rows.sampling_logps, rows.mask)
     return metrics | x.metrics | x.advantages.diagnostics

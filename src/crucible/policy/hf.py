@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 
 from crucible.errors import UserError
 from crucible.policy.policy import Policy
+from crucible.policy.pretrained import load_pretrained
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 
@@ -27,7 +28,7 @@ def hf(
     chat: bool = True,
     template_options: dict[str, Any] | None = None,
     attention: str | None = None,
-    context_length: int | None = None,
+    context_length: Annotated[int | None, ">= 1"] = None,
 ) -> Policy:
     """`AutoModelForCausalLM` and `AutoTokenizer` from `name_or_path` (`task` and `cache_dir` are not used).
 
@@ -60,30 +61,6 @@ def allow_context(model: Any, tokenizer: Any, context_length: int) -> None:
     if context_length < 1 or (positions and context_length > positions):
         raise UserError(f"model.context_length={context_length}: the model has positions for 1 to {positions} tokens")
     tokenizer.model_max_length = context_length
-
-
-def load_pretrained(
-    name_or_path: str, *, revision: str | None, dtype: torch.dtype, attention: str | None = None
-) -> tuple[Any, Any]:
-    """(model, tokenizer). A local path must exist; anything else is a name for the hub or its cache."""
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
-    looks_local = name_or_path.startswith((".", "/", "~")) or name_or_path.count("/") > 1
-    path = Path(name_or_path).expanduser()
-    if looks_local and not (path / "config.json").is_file():
-        raise UserError(f"model.name_or_path: no model in {name_or_path} (a folder with config.json is expected)")
-    name = str(path) if path.exists() else name_or_path
-    more = {} if attention is None else {"attn_implementation": attention}
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(name, revision=revision)
-        model = AutoModelForCausalLM.from_pretrained(name, revision=revision, dtype=dtype, **more)
-    except (OSError, ValueError, ImportError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise UserError(
-            f"model.name_or_path: cannot load {name_or_path!r}: neither a local model folder nor a causal LM that the "
-            f"hub or its cache can give: {reason}"
-        ) from error
-    return model, tokenizer
 
 
 def wrap(
@@ -135,6 +112,9 @@ def _with_lora(model: Any, lora: dict[str, Any], gradient_checkpointing: bool) -
     known = {"r", "alpha", "targets", "dropout"}
     if set(lora) - known or not {"r", "alpha"} <= set(lora):
         raise UserError(f"model.lora has the keys {sorted(lora)}; it takes r, alpha and optionally targets, dropout")
+    for name, kinds in {"r": int, "alpha": (int, float), "dropout": (int, float)}.items():
+        if isinstance(lora.get(name, 0), bool) or not isinstance(lora.get(name, 0), kinds):
+            raise UserError(f"model.lora.{name}={lora[name]}: must be a {'whole ' if kinds is int else ''}number")
     try:
         from peft import LoraConfig, get_peft_model
     except ImportError as error:

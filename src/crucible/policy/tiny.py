@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 
@@ -17,13 +17,13 @@ from crucible.policy.warmup import WarmUp, warm_up
 
 def untrained(
     *,
-    hidden_size: int = 128,
-    layers: int = 4,
-    heads: int = 4,
-    kv_heads: int = 2,
-    intermediate_size: int = 384,
-    context_length: int = 128,
-    initializer_range: float = 0.06,
+    hidden_size: Annotated[int, ">= 1"] = 128,
+    layers: Annotated[int, ">= 1"] = 4,
+    heads: Annotated[int, ">= 1"] = 4,
+    kv_heads: Annotated[int, ">= 1"] = 2,
+    intermediate_size: Annotated[int, ">= 1"] = 384,
+    context_length: Annotated[int, ">= 1"] = 128,
+    initializer_range: Annotated[float, "> 0"] = 0.06,
     seed: int = 0,
 ) -> Policy:
     """A `Qwen3ForCausalLM` with random weights that depend on `seed` alone (0.80 M parameters by default)."""
@@ -43,7 +43,7 @@ def untrained(
         head_dim=hidden_size // heads,
         intermediate_size=intermediate_size,
         max_position_embeddings=context_length,
-        initializer_range=initializer_range,
+        initializer_range=float(initializer_range),
         tie_word_embeddings=True,
         bos_token_id=tokenizer.bos_token_id,
         eos_token_id=tokenizer.eos_token_id,
@@ -61,13 +61,13 @@ def tiny(
     task: Any,
     cache_dir: str | Path,
     report: Callable[[str], None],
-    hidden_size: int = 128,
-    layers: int = 4,
-    heads: int = 4,
-    kv_heads: int = 2,
-    intermediate_size: int = 384,
-    context_length: int = 128,
-    initializer_range: float = 0.06,
+    hidden_size: Annotated[int, ">= 1"] = 128,
+    layers: Annotated[int, ">= 1"] = 4,
+    heads: Annotated[int, ">= 1"] = 4,
+    kv_heads: Annotated[int, ">= 1"] = 2,
+    intermediate_size: Annotated[int, ">= 1"] = 384,
+    context_length: Annotated[int, ">= 1"] = 128,
+    initializer_range: Annotated[float, "> 0"] = 0.06,
     seed: int = 0,
     warmup: WarmUp | None = None,
 ) -> Policy:

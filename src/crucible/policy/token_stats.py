@@ -23,6 +23,7 @@ class TokenStats:
     collision: Tensor | None = None  # (N, T) sum over the vocabulary of its squared probabilities
     hidden: Tensor | None = None  # (N, D) mean of the last hidden states that predict the counted tokens
     values: Tensor | None = None  # (N, T) what the value head reads from those states
+    prompt: Tensor | None = None  # (N,) what the prompt head reads from the mean of the prompt's last hidden states
 
 
 def selected_stats(

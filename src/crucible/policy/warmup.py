@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor
@@ -31,17 +31,17 @@ class WarmUp:
     def __init__(
         self,
         *,
-        target_accuracy: float = 0.30,
-        max_steps: int = 600,
-        batch_size: int = 64,
-        learning_rate: float = 3e-3,
-        rise_steps: int = 20,
-        max_grad_norm: float = 1.0,
-        probe_prompts: int = 128,
-        probe_samples: int = 4,
-        probe_every: int = 25,
-        probe_every_near: int = 10,
-        max_tokens: int = 64,
+        target_accuracy: Annotated[float, "> 0, <= 1"] = 0.30,
+        max_steps: Annotated[int, ">= 1"] = 600,
+        batch_size: Annotated[int, ">= 1"] = 64,
+        learning_rate: Annotated[float, "> 0"] = 3e-3,
+        rise_steps: Annotated[int, ">= 0"] = 20,
+        max_grad_norm: Annotated[float, "> 0"] = 1.0,
+        probe_prompts: Annotated[int, ">= 1"] = 128,
+        probe_samples: Annotated[int, ">= 1"] = 4,
+        probe_every: Annotated[int, ">= 1"] = 25,
+        probe_every_near: Annotated[int, ">= 1"] = 10,
+        max_tokens: Annotated[int, ">= 1"] = 64,
         seed: int = 0,
     ) -> None:
         if not 0 < target_accuracy <= 1:

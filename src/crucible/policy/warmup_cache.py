@@ -50,13 +50,17 @@ def folder(cache_dir: Path, description: dict[str, Any]) -> Path:
 
 
 def read(path: Path) -> tuple[Policy, WarmUpRecord] | None:
-    """The policy kept in `path` and how it was made, or None when there is none."""
+    """The policy kept in `path` and how it was made, or None when there is none. UserError for a damaged one."""
     notes = path / "warmup.json"
     if not notes.is_file():
         return None
-    told = json.loads(notes.read_text())
-    record = WarmUpRecord(told["steps"], told["accuracy"], told["seconds"], tuple(told["seen_ids"]))
-    return load(path), record
+    try:
+        told = json.loads(notes.read_text())
+        record = WarmUpRecord(told["steps"], told["accuracy"], told["seconds"], tuple(told["seen_ids"]))
+        return load(path), record
+    except (ValueError, KeyError, TypeError, UserError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise UserError(f"the cached warm-up {path} is damaged ({reason}); delete that folder") from error
 
 
 def prepare(path: Path) -> None:

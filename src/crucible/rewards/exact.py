@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
-from crucible.types import Completion, Prompt, Scores, Task
+from crucible.data.truth import judged
+from crucible.types import Completion, Context, Prompt, Scores, Task
 
 
 class Exact:
     """`right` where the task's own checker accepts the completion, `wrong` elsewhere.
 
     The maths reward of the CE-GPPO scripts is +1 / -1 (arXiv 2509.20712, official code). With a
-    group-normalised advantage any two values with right > wrong train alike.
+    group-normalised advantage any two values with right > wrong train alike. A row without a verdict is invalid.
     """
 
     needs: tuple[str, ...] = ()
@@ -19,9 +21,15 @@ class Exact:
     def __init__(self, *, task: Task, right: float = 1.0, wrong: float = 0.0):
         self.task, self.right, self.wrong = task, right, wrong
 
-    def __call__(self, prompts: Sequence[Prompt], completions: Sequence[Completion]) -> Scores:
+    def __call__(self, prompts: Sequence[Prompt], completions: Sequence[Completion], context: Context) -> Scores:
         import torch
 
-        correct = [self.task.correct(p, c.text) for p, c in zip(prompts, completions, strict=True)]
-        total = torch.tensor([self.right if ok else self.wrong for ok in correct])
-        return Scores(total=total, components={"exact": total})
+        verdicts = judged(self.task, prompts, [completion.text for completion in completions])
+        values = {True: self.right, False: self.wrong, None: 0.0}
+        total = torch.tensor([values[verdict] for verdict in verdicts])
+        known = torch.tensor([verdict is not None for verdict in verdicts])
+        return Scores(
+            total=total,
+            components={"exact": torch.where(known, total, math.nan)},
+            valid=None if bool(known.all()) else known,
+        )

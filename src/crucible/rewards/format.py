@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
+from typing import Any
 
 from crucible.errors import UserError
 from crucible.rewards.base import per_sample
@@ -18,7 +19,11 @@ def _compiled(pattern: str) -> re.Pattern[str]:
         raise UserError(f"reward.pattern is no regular expression: {e} in {pattern!r}") from None
 
 
-@per_sample()
+def _check(*, pattern: str = "", **_: Any) -> None:
+    _compiled(pattern)
+
+
+@per_sample(check=_check)
 def format(
     prompt: Prompt, completion: Completion, *, pattern: str = r"[0-9+\-*=;]*=-?\d+", value: float = 1.0
 ) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from crucible.errors import UserError
-from crucible.types import Completion, Prompt, Scores
+from crucible.types import Completion, Context, Prompt, Scores
 
 
 class Placebo:
@@ -26,7 +26,7 @@ class Placebo:
             raise UserError(f"reward.probability={probability}: it must be above 0 and below 1")
         self.seed, self.probability = seed, probability
 
-    def __call__(self, prompts: Sequence[Prompt], completions: Sequence[Completion]) -> Scores:
+    def __call__(self, prompts: Sequence[Prompt], completions: Sequence[Completion], context: Context) -> Scores:
         import torch
 
         from crucible.modules.seeds import derived_seed

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from crucible.errors import UserError
-from crucible.types import Completion, Prompt, Scores
+from crucible.types import Completion, Context, Prompt, Scores
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -50,7 +50,7 @@ class RLBFF:
         for principle in self.principles:  # too long for the model: refused before any rollout
             judge.asker.question(principle)
 
-    def __call__(self, prompts: Sequence[Prompt], completions: Sequence[Completion]) -> Scores:
+    def __call__(self, prompts: Sequence[Prompt], completions: Sequence[Completion], context: Context) -> Scores:
         import torch
 
         texts = [c.text for c in completions]

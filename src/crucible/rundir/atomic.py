@@ -53,6 +53,13 @@ def fsync_file(path: Path) -> None:
         os.close(fd)
 
 
+def add_folder(path: Path) -> None:
+    """Make the folder `path` if it is not there, so that it lasts: what is put into it would go with it."""
+    if not path.is_dir():
+        path.mkdir(exist_ok=True)
+        fsync_folder(path.parent)
+
+
 def temporary_name(path: Path) -> Path:
     """A hidden sibling of `path`: no reader looks at it, and a rename from it stays on one file system."""
     return path.with_name(f".{path.name}.tmp-{os.getpid()}-{uuid.uuid4().hex[:8]}")
@@ -63,11 +70,12 @@ def is_temporary(path: Path) -> bool:
 
 
 def clear_leftovers(folder: Path) -> None:
-    """Remove what killed writes of `folder`, and of files in it, left behind. For its one owner."""
+    """Remove what killed writes of `folder`, of files in it and in its folders left behind. For its one owner."""
     import shutil
 
     siblings = [p for p in folder.parent.iterdir() if p.name.startswith(f".{folder.name}.tmp-")]
-    for leftover in [*siblings, *(p for p in folder.iterdir() if is_temporary(p))]:
+    inside = [p for p in [*folder.iterdir(), *folder.glob("*/*")] if is_temporary(p)]
+    for leftover in [*siblings, *inside]:
         if leftover.is_dir():
             shutil.rmtree(leftover, ignore_errors=True)
         else:
@@ -142,9 +150,9 @@ def replace_folder(path: Path, fill: Callable[[Path], None]) -> None:
         try:
             temporary.mkdir(parents=True)
             fill(temporary)
-            for file in sorted(temporary.rglob("*")):
-                if file.is_file():
-                    fsync_file(file)
+            for inside in sorted(temporary.rglob("*")):
+                fsync_folder(inside) if inside.is_dir() else fsync_file(inside)
+            fsync_folder(temporary)
             if path.exists():
                 os.rename(path, aside)
             os.rename(temporary, path)

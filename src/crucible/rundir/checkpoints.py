@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
 from crucible.errors import UserError
-from crucible.rundir.atomic import explained, is_temporary, replacing, write_text
+from crucible.rundir.atomic import add_folder, explained, is_temporary, replacing, write_text
 
 FOLDER = "checkpoints"
 _NAME = re.compile(r"step-(\d+)\.ckpt")
@@ -41,14 +42,17 @@ def save(
 ) -> Path:
     """Store what `write(path)` writes as the checkpoint after `step`, then prune.
 
-    Order: temporary file, fsync, `check` (may raise), checksum, rename. At every moment the folder holds
-    either the earlier checkpoints alone or the new one as well, whole. Only then are old ones removed:
-    the newest `keep` up to this step stay; those of later steps go, since the run has gone another way.
+    Order: temporary file, `check` (may raise), checksum, fsync, rename. At every moment the folder holds
+    either the earlier checkpoints alone or the new one as well, whole. Then the new one is read back from the
+    disk, and only if its checksum holds are old ones removed: the newest `keep` up to this step stay; those
+    of later steps go, since the run has gone another way.
+    Errors: UserError where it cannot be written, or reads back as something else; the old ones are all there.
     """
     if keep < 1:
         raise UserError(f"keep_checkpoints={keep}: must be at least 1")
-    folder.mkdir(exist_ok=True)
     path = checkpoint_file(folder, step)
+    with explained("cannot write", path):
+        add_folder(folder)
     with replacing(path) as temporary:
         _written(write, temporary, path)
         if not temporary.is_file():
@@ -60,8 +64,18 @@ def save(
         old = [x for x in _checksum_lines(path) if path.exists() and x != line]
         write_text(checksum_file(path), "".join([line, *old]))
     write_text(checksum_file(path), line)
+    forget_cached(path)
+    if (reason := fault(path)) is not None:
+        raise UserError(f"checkpoint {path} cannot be read back: {reason}; earlier ones are kept")
     prune(folder, step, keep)
     return path
+
+
+def forget_cached(path: Path) -> None:
+    """Let the next read of `path`, which is on the disk, come from there and not from memory, where possible."""
+    if hasattr(os, "posix_fadvise"):
+        with explained("cannot read", path), path.open("rb") as file:
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def _written(write: Callable[[Path], None], temporary: Path, path: Path) -> None:

@@ -11,9 +11,9 @@ from typing import Any, Literal, get_args
 from crucible.errors import UserError, nearest
 from crucible.rundir import checkpoints, config_file, existing, provenance, samples, status
 from crucible.rundir.atomic import clear_leftovers, explained, fsync_folder, make_folder, replace_folder
-from crucible.rundir.jsonl import JsonlWriter
+from crucible.rundir.jsonl import JsonlWriter, repair
 from crucible.rundir.lock import RunLock
-from crucible.rundir.metrics import ATTEMPT, metrics_file
+from crucible.rundir.metrics import ATTEMPT, attempt_files, metrics_file
 from crucible.rundir.secrets import refuse_secrets
 
 Resume = Literal["auto", "never", "force"]
@@ -105,6 +105,8 @@ class RunDir:
                 provenance.write_provenance(path, run.attempt, facts)
                 run.write_status("running", steps=steps)
             except BaseException:
+                if made:  # e.g. a disk without room for more than the config
+                    shutil.rmtree(path, ignore_errors=True)
                 if run is not None:
                     run.close()
                 lock.release()
@@ -113,7 +115,10 @@ class RunDir:
 
     @classmethod
     def _claim(cls, path: Path, lock: RunLock, keep: int, report: Callable[[str], None]) -> RunDir:
-        """The next attempt number belongs to whoever creates its metrics file."""
+        """The next attempt number belongs to whoever creates its metrics file. Those of earlier ones end whole."""
+        for file in attempt_files(path).values():
+            if cut := repair(file):
+                report(f"{file.name}: {cut} bytes of a row that was never finished are cut off")
         attempt = existing.last_attempt(path) + 1
         while True:
             try:

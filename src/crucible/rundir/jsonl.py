@@ -56,6 +56,38 @@ class JsonlWriter:
             os.close(fd)
 
 
+def repair(path: Path) -> int:
+    """Cut off what a killed or starved writer left behind the last whole row; bytes that were cut off.
+
+    A whole row without its line end gets one. Damage between whole rows stays: cutting there would lose rows.
+    For the owner of a file that nobody writes to any more. Errors: UserError when it cannot be written.
+    """
+    with explained("cannot repair", path):
+        content = path.read_bytes()
+        end = len(content)
+        while end and _row(content[(start := content.rfind(b"\n", 0, end - 1) + 1) : end]) is None:
+            end = start
+        kept = content[:end]
+        if (end == len(content) and kept.endswith(b"\n")) or not content:
+            return 0
+        with path.open("r+b") as file:
+            file.truncate(end)
+            if kept and not kept.endswith(b"\n"):
+                file.seek(end)
+                file.write(b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+    return len(content) - end
+
+
+def _row(line: bytes) -> dict[str, Any] | None:
+    try:
+        row = json.loads(line)
+    except ValueError:
+        return None
+    return row if isinstance(row, dict) else None
+
+
 def write_jsonl(path: Path, rows: Iterable[dict[str, Any]]) -> None:
     """Replace `path` by these rows, all or none."""
     with replacing(path) as temporary, temporary.open("wb") as file:
@@ -72,11 +104,7 @@ def read_jsonl(path: Path, report: Callable[[str], None] | None = None) -> list[
     for number, line in enumerate(lines, start=1):
         if not line.strip(b"\0 \r"):
             continue
-        try:
-            row = json.loads(line)
-        except ValueError:
-            row = None
-        if isinstance(row, dict):
+        if (row := _row(line)) is not None:
             rows.append(row)
         elif number < len(lines) and report is not None:
             report(f"{path}:{number}: not a JSON object; the line is left out")

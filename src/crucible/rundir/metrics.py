@@ -44,7 +44,7 @@ def join_attempts(attempts: list[list[dict[str, Any]]]) -> list[dict[str, Any]]:
     for rows in attempts:
         after = [r["from_step"] for r in rows if r.get("kind") == ATTEMPT and _is_number(r.get("from_step"))]
         rows = [r for r in rows if r.get("kind") != ATTEMPT]
-        replaced = {key(r) for r in rows}
+        replaced = {key(r) for r in rows} if kept else set()
         kept = [r for r in kept if key(r) not in replaced and not (after and _step(r) > after[-1])]
         kept += rows
     return sorted(kept, key=_step)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from crucible.errors import UserError
+from crucible.rundir.atomic import add_folder, explained
 from crucible.rundir.encoding import decode_numbers
 from crucible.rundir.jsonl import read_jsonl, write_jsonl
 
@@ -33,7 +34,8 @@ def write_samples(run: Path, step: int, rows: Iterable[dict[str, Any]]) -> Path:
             if name not in row:
                 raise ValueError(f"a sample of step {step} has no {name!r}: it has {', '.join(row)}")
     path = samples_file(run, step)
-    path.parent.mkdir(exist_ok=True)
+    with explained("cannot write", path):
+        add_folder(path.parent)
     write_jsonl(path, rows)
     return path
 

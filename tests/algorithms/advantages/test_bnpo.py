@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from statistics import mean, variance
 
 import pytest
@@ -12,9 +13,9 @@ from crucible.algorithms.advantages.bnpo import bnpo
 from crucible.errors import UserError
 
 
-def oracle(rows):
+def oracle(rows, reward=lambda row: row.reward):
     found = [0.0] * len(rows)
-    rates = {k: mean(rows[i].reward for i in members) for k, members in enumerate(groups_of(rows))}
+    rates = {k: mean(reward(rows[i]) for i in members) for k, members in enumerate(groups_of(rows))}
     a = b = 1.0
     if len(rates) > 1 and variance(rates.values()) > 1e-12:
         m, v = mean(rates.values()), variance(rates.values())
@@ -23,12 +24,22 @@ def oracle(rows):
     for k, members in enumerate(groups_of(rows)):
         for i in members:
             weight = min(1 / beta.pdf(min(max(rates[k], 1e-6), 1 - 1e-6), a, b), 1e6)
-            found[i] = (rows[i].reward - rates[k]) * weight
+            found[i] = (reward(rows[i]) - rates[k]) * weight
     return found
 
 
 def test_against_loops():
     agree(bnpo, oracle, close=1e-8)
+
+
+def test_decomposed_it_is_the_mean_over_the_components():
+    def mean_of_components(rows):
+        parts = [oracle(rows, lambda row, n=name: row.components[n]) for name in ("exact", "format")]
+        return [sum(pair) / 2 for pair in zip(*parts, strict=True)]
+
+    agree(partial(bnpo, decompose=True), mean_of_components, close=1e-8)
+    with pytest.raises(UserError, match="has no components"):
+        check(partial(bnpo, decompose=True), [1, 0], [0, 0])
 
 
 def test_worked_numbers():

@@ -52,6 +52,20 @@ def test_against_loops():
     agree(fresh(quantiles="batch", divide_by_std=True, **options), lambda rows: oracle(rows, divide=True, **options))
 
 
+def test_shares_of_a_paper():
+    def scored(rows):
+        return [x * (0.5 if row.reward >= 1 else 1.5) for x, row in zip(oracle(rows), rows, strict=True)]
+
+    def by_std(rows):
+        spread = {rows[p[0]].group: stdev(rows[i].reward for i in p) if len(p) > 1 else 0.0 for p in groups_of(rows)}
+        return [x / (spread[row.group] + 1e-6) for x, row in zip(oracle(rows), rows, strict=True)]
+
+    agree(fresh(quantiles="batch", share="score"), scored)
+    agree(fresh(quantiles="batch", share="std"), by_std, kinds=("graded",), close=1e-7)
+    with pytest.raises(UserError, match='did you mean "score"'):
+        RiskPO(share="scores")
+
+
 def test_worked_numbers():
     """One prompt, four papers S = [0, 2, 3, 5], remembered quantiles 1 and 4."""
     part = RiskPO(bundle=1, quantiles="track")

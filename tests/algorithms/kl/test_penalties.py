@@ -94,6 +94,19 @@ def test_in_the_loss_the_ratio_is_used_only_where_asked_for():
     assert weighted.requires_grad
 
 
+def test_with_the_penalty_in_the_reward_the_optimum_is_the_reference_tilted_by_the_reward():
+    """KL-regularised RL is Bayesian inference (2205.11275): ref 1/2 each, R 1 and 0, beta 1 gives e / (e + 1)."""
+    best = 0.731059
+    logits = torch.tensor([best, 1 - best], dtype=torch.float64).log().requires_grad_()
+    logps = logits.log_softmax(-1).unsqueeze(-1)
+    mask, reference = torch.ones_like(logps), torch.full_like(logps, 0.5).log()
+    kl = KLInReward(coefficient=1.0).in_reward(logps.detach(), reference, mask)
+    rewards = penalised(Scores(torch.tensor([1.0, 0.0], dtype=torch.float64)), kl, 1.0, mask).total
+    torch.testing.assert_close(rewards[0], rewards[1], atol=1e-5, rtol=0)  # nothing left to prefer
+    (logps.exp().detach().squeeze(-1) * rewards * logps.squeeze(-1)).sum().backward()
+    assert logits.grad.tolist() == pytest.approx([0.0, 0.0], abs=1e-5)
+
+
 def test_metrics_name_the_coefficient_that_was_used():
     penalty = KLInLoss(coefficient=0.1, target=0.1, horizon=100)
     assert penalty.observe(1.0, 50) == {"kl/mean": 1.0, "kl/coefficient": 0.1}

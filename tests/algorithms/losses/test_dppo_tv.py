@@ -21,19 +21,20 @@ from crucible.algorithms.losses.dppo_tv import dppo_tv
 from crucible.errors import UserError
 
 
-def oracle(log_delta, a, logp, *, threshold_low=0.2, threshold_high=0.2, ratio_cap=20.0):
+def oracle(log_delta, a, logp, *, threshold_low=0.2, threshold_high=0.2, ratio_cap=20.0, pull=0.0):
     rise = math.exp(logp) - math.exp(logp - log_delta)
-    if rise > threshold_high if a > 0 else rise < -threshold_low:
-        return 0.0, 0.0
-    weight = min(math.exp(log_delta), ratio_cap)
-    return -a * weight * logp, -a * weight
+    left_out = rise > threshold_high if a > 0 else rise < -threshold_low
+    weight = 0.0 if left_out else min(math.exp(log_delta), ratio_cap)
+    return -a * weight * logp + pull * log_delta**2, -a * weight + 2 * pull * log_delta
 
 
 # the old probabilities below times these ratios stay below 1 and cross every threshold
 RATIOS = (0.001, 0.3, 0.59, 0.61, 0.9, 1.0, 1.1, 1.39, 1.41, 1.8)
 
 
-@pytest.mark.parametrize("hyper", [{}, {"threshold_low": 0.05, "threshold_high": 0.3}, {"ratio_cap": 1.05}])
+@pytest.mark.parametrize(
+    "hyper", [{}, {"threshold_low": 0.05, "threshold_high": 0.3}, {"ratio_cap": 1.05}, {"pull": 0.3}]
+)
 def test_value_and_coefficient_in_every_region(hyper):
     assert_tokens(dppo_tv, oracle, ratios=RATIOS, old_logps=[math.log(0.5), math.log(0.03)], **hyper)
 
@@ -68,3 +69,5 @@ def test_it_starts_as_the_policy_gradient():
 def test_a_threshold_of_zero_is_refused():
     with pytest.raises(UserError, match="dppo_tv: threshold_high"):
         value_and_slope(partial(dppo_tv, threshold_high=0.0), batch(1))
+    with pytest.raises(UserError, match="dppo_tv: pull"):
+        value_and_slope(partial(dppo_tv, pull=-1.0), batch(1))

@@ -161,7 +161,8 @@ def test_only_the_log_probs_in_training_get_a_gradient(name):
     given = batch(18)
     leaves = {k: v.clone().requires_grad_() for k, v in given.items() if getattr(v, "dtype", None) == torch.float64}
     call(built(name), given | leaves, logps=leaves["logps"]).per_token.sum().backward()
-    allowed = {"logps", "advantages", "rewards", "mask"}  # all but the first are constants of the update
+    allowed = {"logps", "log_partition"}  # the policy's, and the head that learns through the loss
+    allowed |= {"advantages", "rewards", "mask"}  # constants of the update
     assert leaves["logps"].grad is not None
     assert {key for key, leaf in leaves.items() if leaf.grad is not None} <= allowed
 

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from crucible.algorithms.groups import Groups
+from crucible.algorithms.ratio import importance_ratio, log_ratio
 from crucible.algorithms.returns import returns_to_go, token_rewards
 from crucible.config.needs import needs
 from crucible.types import Advantages, Scores
@@ -18,8 +19,10 @@ def otb(
     mask: Tensor,
     old_logps: Tensor,
     old_collision: Tensor,
+    sampling_logps: Tensor,
     *,
     zero_tail: bool = True,
+    rollout_weights: bool = False,
     eps: float = 1e-8,
 ) -> Advantages:
     """G_t - b_t, b_t = sum_g G_t W_t / (sum_g W_t + eps) over the group's rows that have a token t.
@@ -27,13 +30,16 @@ def otb(
     Optimal token baseline, 2602.07078 (the authors' contribution to verl). G_t is the return to go, W_t the sum up
     to t of 1 - 2 pi + sum_v pi_v^2 (`old_collision`), the squared gradient of log pi with respect to the logits.
     `zero_tail`: no baseline where only the longest row of the group is left, as there it would be its own return.
-    Equal rewards do not give 0 on that tail, nor within eps elsewhere. Group of one: no baseline in the paper,
-    0 here. The rollout-ratio weight (W times rho^2) is not applied.
+    `rollout_weights`: each summand of W times rho^2, rho = pi_old / pi_sample, for use with a correction that weighs
+    the loss by rho. Equal rewards do not give 0 on that tail, nor within eps elsewhere. Group of one: no baseline in
+    the paper, 0 here.
     """
     paid = token_rewards(scores, mask)
     groups = Groups.of(group, scores.valid, paid.dtype)
     counted = mask * groups.valid.unsqueeze(-1)
     energy = torch.where(counted > 0, 1.0 - 2.0 * old_logps.exp() + old_collision, torch.zeros_like(paid))
+    if rollout_weights:
+        energy = energy * importance_ratio(2.0 * log_ratio(old_logps, sampling_logps, mask))
     weight = energy.cumsum(-1) * counted
     returns = returns_to_go(paid, 1.0)
     sums = torch.zeros(3, groups.number, mask.shape[-1], dtype=paid.dtype, device=paid.device)

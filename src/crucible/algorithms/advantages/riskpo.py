@@ -8,11 +8,12 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from crucible.algorithms.groups import Groups, on_tokens, reward_groups
+from crucible.algorithms.groups import Groups, on_tokens, reward_groups, rewarded
 from crucible.errors import UserError, nearest
 from crucible.types import Advantages, Scores
 
 _QUANTILES = ("batch", "track", "mix")
+_SHARES = ("uniform", "score", "std")
 
 
 class RiskPO:
@@ -29,7 +30,11 @@ class RiskPO:
 
     The k-th completion is the k-th row with a reward, so the order of rows matters. Differs from the paper: a
     prompt with fewer rows than others adds its mean to the papers it misses, and a last bundle with fewer prompts
-    is scaled up. Only the uniform share of a paper's advantage among its rows.
+    is scaled up.
+
+    `share`: how the rows of a paper share its advantage. "uniform": all the same; "score": x 1.5 on wrong rows and
+    x 0.5 on right ones (a total reward of at least `right_reward`); "std": over the std of the row's prompt + 1e-6.
+    The authors' sum-mean (in proportion to R - mean of the prompt) is not there.
     """
 
     def __init__(
@@ -43,7 +48,11 @@ class RiskPO:
         rate: float = 0.1,
         baseline: bool = True,
         divide_by_std: bool = False,
+        share: Literal["uniform", "score", "std"] = "uniform",
+        right_reward: float = 1.0,
     ) -> None:
+        if share not in _SHARES:
+            raise UserError(f'riskpo: share is "{share}"; give uniform, score or std{nearest(share, _SHARES)}')
         if quantiles not in _QUANTILES:
             hint = nearest(quantiles, _QUANTILES)
             raise UserError(f'riskpo: quantiles is "{quantiles}"; give batch, track or mix{hint}')
@@ -51,6 +60,7 @@ class RiskPO:
             raise UserError(f"riskpo: bundle {bundle}, lower {lower}, upper {upper}; give 0 < lower < upper < 1")
         self.bundle, self.lower, self.upper, self.tail = bundle, lower, upper, tail
         self.quantiles, self.rate, self.baseline, self.divide_by_std = quantiles, rate, baseline, divide_by_std
+        self.share, self.right_reward = share, right_reward
         self.tracked: tuple[float, float] | None = None
 
     def __call__(self, scores: Scores, group: Tensor, mask: Tensor) -> Advantages:
@@ -70,6 +80,11 @@ class RiskPO:
         if self.divide_by_std:
             found = found / (_std(table) + 1e-6)
         per_row = torch.zeros_like(total).scatter(0, rows, found[bundle, paper])
+        if self.share == "score":
+            per_row = per_row * torch.where(rewarded(scores, self.right_reward), 0.5, 1.5)
+        elif self.share == "std":
+            variance = groups.sum(groups.centred(total).square()) / (groups.size - 1.0).clamp(min=1.0)
+            per_row = per_row / (variance.sqrt() + 1e-6)
         return on_tokens(per_row, scores, mask)
 
     def _papers(self, total: Tensor, group: Tensor) -> tuple[Tensor, Tensor, Tensor]:

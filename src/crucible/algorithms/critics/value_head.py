@@ -25,6 +25,9 @@ class ValueHead:
     frozen trunk (`trunk_gradient` false) makes it a linear probe.
     """
 
+    reads = "tokens"
+    gives = ("values", "returns")
+
     def __init__(
         self,
         *,

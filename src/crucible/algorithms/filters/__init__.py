@@ -1,1 +1,1 @@
-"""Group filters: (success (N,), scores, group (N,)) -> keep (N,) bool, the same for all rows of a group."""
+"""Group filters: (success (N,), scores, group (N,)) -> keep (N,) bool, or how often (N,) int64 a row is trained on."""

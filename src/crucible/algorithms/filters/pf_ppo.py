@@ -23,7 +23,7 @@ def pf_ppo(scores: Scores, group: Tensor, *, rule: Literal["best_worst", "best"]
     Rows without a reward are dropped. Advantages are those of the whole group.
 
     Differs from the paper: rows are kept or dropped, not drawn again with replacement, so BR (0.4 on the best, 0.1 on
-    the others) and pow (|R|^2) are not there.
+    the others) and pow (|R|^2) are not there: algo/filter=pf_ppo_resample has verl's, over the batch.
     """
     if rule not in _RULES:
         raise UserError(f'pf_ppo: rule is "{rule}"; give best_worst or best{nearest(rule, _RULES)}')

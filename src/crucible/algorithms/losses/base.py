@@ -8,9 +8,11 @@ from crucible.algorithms.diagnostics import REPORT_EPS, ratio_diagnostics
 from crucible.algorithms.ratio import importance_ratio
 
 
-def report(log_delta: Tensor, advantages: Tensor, mask: Tensor) -> dict[str, Tensor]:
-    """The regions of `ratio_diagnostics` for token ratios and a band of 0.2, so that runs can be compared."""
+def report(log_delta: Tensor, advantages: Tensor, mask: Tensor, *, ratio: Tensor | None = None) -> dict[str, Tensor]:
+    """The regions of `ratio_diagnostics` for token ratios and a band of 0.2, so that runs can be compared.
+
+    `ratio`: exp of the log-ratios, where it is there already.
+    """
     log_delta = log_delta.detach()
-    return ratio_diagnostics(
-        importance_ratio(log_delta), log_delta, advantages, mask, eps_low=REPORT_EPS, eps_high=REPORT_EPS
-    )
+    ratio = importance_ratio(log_delta) if ratio is None else ratio.detach()
+    return ratio_diagnostics(ratio, log_delta, advantages, mask, eps_low=REPORT_EPS, eps_high=REPORT_EPS)

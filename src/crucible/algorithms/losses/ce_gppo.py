@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from crucible.algorithms.diagnostics import ratio_diagnostics
-from crucible.algorithms.ratio import check_bounds, importance_ratio, log_ratio, unit_ratio
+from crucible.algorithms.ratio import bounded, check_bounds, importance_ratio, log_ratio, with_slope
 from crucible.types import PolicyLoss
 
 
@@ -39,18 +39,16 @@ def ce_gppo(
     GPPO); the log-ratio of the last line is bounded to +-20, with gradient 0 beyond.
     """
     check_bounds("ce_gppo", eps_low=eps_low, eps_high=eps_high, dual_clip=dual_clip)
-    log_delta = log_ratio(logps, old_logps, mask)
+    log_delta = log_ratio(logps.detach(), old_logps, mask)
     delta = importance_ratio(log_delta)
-    one = unit_ratio(logps, mask)
-    left = (delta < 1.0 - eps_low) & (advantages < 0)
-    right = (delta > 1.0 + eps_high) & (advantages > 0)
-    weight = torch.where(right, beta2 * (1.0 + eps_high) * one, delta)
-    weight = torch.where(left, beta1 * (1.0 - eps_low) * one, weight)
-    per_token = -advantages * weight
+    found = ratio_diagnostics(
+        delta, log_delta, advantages, mask, eps_low=eps_low, eps_high=eps_high, dual_clip=dual_clip
+    )
+    left, right, clipped = found["preserved_left"], found["preserved_right"], found["clip_fraction"]
+    weight = beta1 * (1.0 - eps_low) * left + beta2 * (1.0 + eps_high) * right + delta * (1.0 - clipped)
+    value = -advantages * weight
+    slope = value * torch.maximum(bounded(log_delta), clipped)  # delta/sg(delta) has no bound
     if dual_clip is not None:
         beyond = (advantages < 0) & (weight > dual_clip)
-        per_token = torch.where(beyond, -dual_clip * advantages, per_token)
-    return PolicyLoss(
-        per_token,
-        ratio_diagnostics(delta, log_delta, advantages, mask, eps_low=eps_low, eps_high=eps_high, dual_clip=dual_clip),
-    )
+        value, slope = torch.where(beyond, -dual_clip * advantages, value), slope.masked_fill(beyond, 0.0)
+    return PolicyLoss(with_slope(value, slope, logps, mask), found)

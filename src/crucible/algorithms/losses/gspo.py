@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from crucible.algorithms.diagnostics import ratio_diagnostics
-from crucible.algorithms.ratio import check_bounds, importance_ratio, log_ratio, mean_log_ratio
+from crucible.algorithms.ratio import bounded, check_bounds, importance_ratio, lengths, log_ratio, with_slope
 from crucible.config.needs import needs
 from crucible.types import PolicyLoss
 
@@ -38,9 +38,11 @@ def gspo(
     Differs from the paper: log s is bounded to +-20, with gradient 0 beyond.
     """
     check_bounds("gspo", eps_low=eps_low, eps_high=eps_high)
-    s = importance_ratio(mean_log_ratio(logps, old_logps, mask))
-    clipped = s.clamp(1.0 - eps_low, 1.0 + eps_high)
-    return PolicyLoss(
-        torch.maximum(-advantages * s, -advantages * clipped),
-        ratio_diagnostics(s, log_ratio(logps, old_logps, mask), advantages, mask, eps_low=eps_low, eps_high=eps_high),
-    )
+    log_delta = log_ratio(logps.detach(), old_logps, mask)
+    log_s = log_delta.sum(-1, keepdim=True) / lengths(mask)
+    s = importance_ratio(log_s)
+    found = ratio_diagnostics(s.expand_as(log_delta), log_delta, advantages, mask, eps_low=eps_low, eps_high=eps_high)
+    unclipped = -advantages * s
+    value = torch.maximum(unclipped, -advantages * s.clamp(1.0 - eps_low, 1.0 + eps_high))
+    free = (1.0 - found["clip_fraction"]) * bounded(log_s)
+    return PolicyLoss(with_slope(value, unclipped * free, logps, mask), found)

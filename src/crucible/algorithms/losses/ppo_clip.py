@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from crucible.algorithms.diagnostics import ratio_diagnostics
-from crucible.algorithms.ratio import check_bounds, importance_ratio, log_ratio
+from crucible.algorithms.ratio import bounded, check_bounds, importance_ratio, log_ratio, with_slope
 from crucible.types import PolicyLoss
 
 
@@ -31,14 +31,14 @@ def ppo_clip(
     Differs from the paper: the log-ratio is bounded to +-20, with gradient 0 beyond.
     """
     check_bounds("ppo_clip", eps_low=eps_low, eps_high=eps_high, dual_clip=dual_clip)
-    log_delta = log_ratio(logps, old_logps, mask)
+    log_delta = log_ratio(logps.detach(), old_logps, mask)
     delta = importance_ratio(log_delta)
-    clipped = delta.clamp(1.0 - eps_low, 1.0 + eps_high)
-    per_token = torch.maximum(-advantages * delta, -advantages * clipped)
-    if dual_clip is not None:
-        beyond = (advantages < 0) & (delta > dual_clip)
-        per_token = torch.where(beyond, -dual_clip * advantages, per_token)
-    return PolicyLoss(
-        per_token,
-        ratio_diagnostics(delta, log_delta, advantages, mask, eps_low=eps_low, eps_high=eps_high, dual_clip=dual_clip),
+    found = ratio_diagnostics(
+        delta, log_delta, advantages, mask, eps_low=eps_low, eps_high=eps_high, dual_clip=dual_clip
     )
+    unclipped = -advantages * delta
+    value = torch.maximum(unclipped, -advantages * delta.clamp(1.0 - eps_low, 1.0 + eps_high))
+    if dual_clip is not None:
+        value = torch.where((advantages < 0) & (delta > dual_clip), -dual_clip * advantages, value)
+    free = (1.0 - found["clip_fraction"] - found["dual_clip_fraction"]) * bounded(log_delta)
+    return PolicyLoss(with_slope(value, unclipped * free, logps, mask), found)

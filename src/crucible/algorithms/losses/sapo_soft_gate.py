@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from crucible.algorithms.losses.base import report
-from crucible.algorithms.ratio import check_positive, importance_ratio, log_ratio
+from crucible.algorithms.ratio import bounded, check_positive, importance_ratio, log_ratio, with_slope
 from crucible.types import PolicyLoss
 
 
@@ -30,8 +30,10 @@ def sapo_soft_gate(
     Differs from the paper: the log-ratio is bounded to +-20, with gradient 0 beyond.
     """
     check_positive("sapo_soft_gate", tau_positive=tau_positive, tau_negative=tau_negative)
-    log_delta = log_ratio(logps, old_logps, mask)
-    positive, negative = logps.new_tensor(tau_positive), logps.new_tensor(tau_negative)
-    tau = torch.where(advantages > 0, positive, negative)
-    gate = torch.sigmoid(tau * (importance_ratio(log_delta) - 1.0)) * 4.0 / tau
-    return PolicyLoss(-advantages * gate, report(log_delta, advantages, mask))
+    log_delta = log_ratio(logps.detach(), old_logps, mask)
+    delta = importance_ratio(log_delta)
+    tau = torch.where(advantages > 0, logps.new_tensor(tau_positive), logps.new_tensor(tau_negative))
+    g = torch.sigmoid(tau * (delta - 1.0))
+    value = -advantages * (4.0 * g / tau)
+    slope = -advantages * (4.0 * g * (1.0 - g) * delta) * bounded(log_delta)
+    return PolicyLoss(with_slope(value, slope, logps, mask), report(log_delta, advantages, mask, ratio=delta))

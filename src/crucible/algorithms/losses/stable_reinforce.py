@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from crucible.algorithms.diagnostics import ratio_diagnostics
-from crucible.algorithms.ratio import check_bounds, importance_ratio, log_ratio
+from crucible.algorithms.ratio import bounded, check_bounds, importance_ratio, log_ratio, with_slope
 from crucible.errors import UserError
 from crucible.types import PolicyLoss
 
@@ -32,10 +32,11 @@ def stable_reinforce(
     check_bounds("stable_reinforce", eps_low=eps_low, eps_high=eps_high)
     if pre_clip <= 1.0 + eps_high:
         raise UserError(f"stable_reinforce: pre_clip is {pre_clip}; give more than 1 + eps_high = {1.0 + eps_high}")
-    log_delta = log_ratio(logps, old_logps, mask)
-    delta = importance_ratio(log_delta, bound=math.log(pre_clip))
-    clipped = delta.clamp(1.0 - eps_low, 1.0 + eps_high)
-    return PolicyLoss(
-        torch.maximum(-advantages * delta, -advantages * clipped),
-        ratio_diagnostics(delta, log_delta, advantages, mask, eps_low=eps_low, eps_high=eps_high),
-    )
+    bound = math.log(pre_clip)
+    log_delta = log_ratio(logps.detach(), old_logps, mask)
+    delta = importance_ratio(log_delta, bound=bound)
+    found = ratio_diagnostics(delta, log_delta, advantages, mask, eps_low=eps_low, eps_high=eps_high)
+    unclipped = -advantages * delta
+    value = torch.maximum(unclipped, -advantages * delta.clamp(1.0 - eps_low, 1.0 + eps_high))
+    free = (1.0 - found["clip_fraction"]) * bounded(log_delta, bound=bound)
+    return PolicyLoss(with_slope(value, unclipped * free, logps, mask), found)

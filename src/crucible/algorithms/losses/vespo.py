@@ -42,10 +42,12 @@ def vespo(
     )
     log_delta = log_ratio(logps, old_logps, mask)
     log_w = log_delta.detach().sum(-1, keepdim=True).clamp(LOG_FLOOR, LOG_RATIO_BOUND)
-    k = torch.where(advantages >= 0, logps.new_tensor(k_positive), logps.new_tensor(k_negative))
-    lam = torch.where(advantages >= 0, logps.new_tensor(lambda_positive), logps.new_tensor(lambda_negative))
-    phi = (lam + k * log_w - lam * log_w.exp()).exp()
+
+    def weight(k: float, lam: float) -> Tensor:
+        return (lam + k * log_w - lam * log_w.exp()).exp()  # (N, 1)
+
+    phi = torch.where(advantages >= 0, weight(k_positive, lambda_positive), weight(k_negative, lambda_negative))
     return PolicyLoss(
         -phi * advantages * logps,
-        report(log_delta, advantages, mask) | {"sequence_weight": torch.where(mask > 0, phi, 0.0)},
+        report(log_delta, advantages, mask) | {"sequence_weight": phi * mask},
     )
