@@ -15,6 +15,7 @@ from crucible.analysis.find import find_runs
 from crucible.analysis.report import page
 from crucible.errors import UserError
 from crucible.rundir.atomic import explained, write_text
+from crucible.rundir.provenance import command_line
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -44,6 +45,7 @@ def report(
         tables=tables,
         figures=figures,
         unfinished=unfinished,
+        made_by=command_line(),
     )
     stem = "-".join(sweep or [Path(runs[0]).stem.strip("*") or "runs"]).replace("/", "-")
     path = out or Path("outputs/reports") / f"{stem}.html"

@@ -38,13 +38,14 @@ def write_run(
     seed: int = 1,
     options: Mapping[str, Any] | None = None,
     right: Mapping[str, Sequence[int]] | None = None,
+    votes: Mapping[str, Sequence[Sequence[Sequence[int]]]] | None = None,
     samples: int = 4,
     data: str = "chain",
     curves: Mapping[str, Sequence[float]] | None = None,
     state: str = "finished",
     commit: str = "abc1234",
 ) -> Path:
-    """`right` maps a phase to the right answers of each problem; `curves` a metric to its values by step."""
+    """`right` and `votes` map a phase to what each problem has of them; `curves` a metric to its values by step."""
     path.mkdir(parents=True)
     write_config(path / "config.yaml", {"seed": seed, **config_with(options or {})}, command="python train.py")
     (path / "status.json").write_text(json.dumps({"state": state, "step": 10, "steps": 10}))
@@ -54,6 +55,8 @@ def write_run(
         step = {"before": 0, "during": 5, "after": 10}[phase]
         value = sum(counts) / samples / len(counts)
         names = {f"eval/{data}/right_of_{samples}": list(counts), f"eval/{data}/avg@{samples}": value}
+        if votes:
+            names[f"eval/{data}/votes_of_{samples}"] = votes[phase]
         rows.append({"kind": "eval", "step": step, "phase": phase, **names, f"eval/{data}/length": 20.0 + seed})
     length = max((len(values) for values in (curves or {}).values()), default=0)
     for i in range(length):

@@ -77,6 +77,8 @@ def test_arms_from_runs_alone(runs):
     labels = {arm.runs[0].path.rpartition("seed1-")[2]: arm.label for arm in arms.values()}
     assert len(set(labels.values())) == len(labels)
     assert "beta1=0.5" in labels["ce-gppo-0.5-1"]
+    assert "eps_high" not in labels["ce-gppo-0.5-1"]  # tells only the arms of ppo_clip apart
+    assert labels["cispo"] == "cispo"
     assert "coefficient" not in labels["grpo"]
 
 

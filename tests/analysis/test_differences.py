@@ -16,8 +16,6 @@ from crucible.analysis.statistics import (
     detectable_difference,
     detectable_difference_of_means,
     holm,
-    maj_at_k,
-    majority,
     mcnemar,
     paired_test,
     problems_needed,
@@ -114,27 +112,6 @@ def test_holm_leaves_what_was_not_tested_out_of_the_count():
     assert holm([0.01, math.nan, 0.04]).tolist() == pytest.approx([0.02, math.nan, 0.04], nan_ok=True)
     assert holm([0.6, 0.7]).tolist() == [1.0, 1.0]
     assert holm([]).tolist() == []
-
-
-def test_votes():
-    answers = ["12", "7", "12", "7", "9"]
-    assert majority(answers) == 0  # 2 : 2, seen first
-    assert maj_at_k(answers, [True, False, True, False, False], 5) == 1.0
-    assert maj_at_k([None, "7", "7"], [True, False, False], 3) == 0.0
-    assert maj_at_k([None, None], [False, False], 2) == 0.0
-    with pytest.raises(UserError, match=r"maj@6 from 5 samples a problem is undefined: k must be between 1 and 5"):
-        maj_at_k(answers, [True] * 5, 6)
-    with pytest.raises(UserError, match=r"5 answers and 4 marks"):
-        maj_at_k(answers, [True] * 4, 5)
-
-
-def test_votes_of_fewer_samples_are_an_average_over_subsets():
-    answers, correct = ["a", "b", "a", "c", "b", "b"], [True, False, True, False, False, False]
-    every = [maj_at_k([answers[i] for i in s], [correct[i] for i in s], 3) for s in itertools.combinations(range(6), 3)]
-    found = maj_at_k(answers, correct, 3, subsets=4000, seed=1)
-    assert found == pytest.approx(np.mean(every), abs=0.03)
-    assert found == maj_at_k(answers, correct, 3, subsets=4000, seed=1)
-    assert maj_at_k(answers, correct, 1, subsets=4000) == pytest.approx(2 / 6, abs=0.03)
 
 
 def test_power_worked_numbers():

@@ -95,10 +95,27 @@ def noisy_run(seed: int, *, slope: float, steps: int = 200) -> tuple[np.ndarray,
 
 
 def test_the_slope_is_found_although_batches_differ():
-    found = agreement([pairs(f"r{s}", *noisy_run(s, slope=0.5)) for s in range(6)], resamples=300)
+    found = agreement([pairs(f"r{s}", *noisy_run(s, slope=0.5)) for s in range(6)])
     assert found.correlation_interval[0] > 0.3
-    assert found.slope_interval[0] < 0.5 < found.slope_interval[1] + 0.1
+    assert found.slope_interval[0] < 0.5 < found.slope_interval[1] + 0.12  # noise in the covariance flattens it
     assert found.runs == 6
+
+
+def test_the_intervals_are_those_of_resampling_runs_and_blocks_one_by_one():
+    found = [pairs(f"r{s}", *noisy_run(s, slope=0.5, steps=60 + 20 * s)) for s in range(4)]
+    rng, draws = np.random.default_rng(7), []
+    for _ in range(1500):
+        x, y = [], []
+        for p in (found[i] for i in rng.integers(4, size=4)):
+            block = round(len(p) ** (1 / 3))
+            index = [(s + j) % len(p) for s in rng.integers(len(p), size=len(p)) for j in range(block)][: len(p)]
+            for pooled, values in ((x, p.predicted[index]), (y, p.measured[index])):
+                pooled += (values - values.mean()).tolist()
+        draws.append((np.corrcoef(x, y)[0, 1], np.polyfit(x, y, 1)[0]))
+    expected = np.percentile(draws, [2.5, 97.5], axis=0)
+    mine = agreement(found, resamples=4000)
+    assert mine.correlation_interval == pytest.approx(expected[:, 0], abs=0.04)
+    assert mine.slope_interval == pytest.approx(expected[:, 1], abs=0.04)
 
 
 def test_no_effect_is_not_found():

@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 
 from crucible.analysis import panels, style
-from crucible.analysis.curves import by_step, running_mean, window_of
+from crucible.analysis.curves import running_mean, window_of
 from crucible.analysis.figures import FIGURES, draw_run_figures
-from crucible.analysis.load import load_run
+from crucible.analysis.find import one_run
+from crucible.analysis.measured import Measured
+from crucible.analysis.rows import series
 from crucible.errors import UserError
 
 from .runs import make_run, update_rows
@@ -54,19 +56,19 @@ def drawn(panel, path):
     """What a panel draws: label -> (x, y) of each line, the collections, and the axes."""
     with style.drawing() as pyplot:
         axes = pyplot.figure().add_subplot()
-        assert panel(axes, load_run(path))
+        assert panel(axes, Measured(one_run(path)))
         lines = {x.get_label(): x.get_xydata() for x in axes.get_lines() if not x.get_label().startswith("_")}
         return lines, list(axes.collections), axes
 
 
 def test_the_accuracy_figure_shows_the_rows(path):
     lines, bands, axes = drawn(panels.accuracy, path)
-    steps, values = load_run(path).series("eval/chain/avg@8", kind="eval")
+    rows = one_run(path).rows("eval")
+    steps, values = series(rows, "eval/chain/avg@8")
     assert lines["held-out avg@8"].T.tolist() == [steps, values]
     assert set(lines) == {"held-out avg@8", "held-out pass@8", "training rollouts"}
     assert len(bands) == 2
-    low = load_run(path).series("eval/chain/avg@8_low", kind="eval")[1]
-    assert set(low) <= set(bands[0].get_paths()[0].vertices[:, 1])
+    assert set(series(rows, "eval/chain/avg@8_low")[1]) <= set(bands[0].get_paths()[0].vertices[:, 1])
     assert axes.get_ylabel() == "share right"
 
 
@@ -80,7 +82,7 @@ def test_series_differ_in_more_than_colour(path):
     for panel in (panels.reward, panels.accuracy, panels.preserved):
         with style.drawing() as pyplot:
             axes = pyplot.figure().add_subplot()
-            panel(axes, load_run(path))
+            panel(axes, Measured(one_run(path)))
             dashes = [str(x.get_linestyle()) for x in axes.get_lines()]
             assert len(set(dashes)) == len(dashes)
 
@@ -89,14 +91,6 @@ def test_time_is_stacked(path):
     _, areas, _ = drawn(panels.time, path)
     tops = [a.get_paths()[0].vertices[:, 1].max() for a in areas]
     assert tops == pytest.approx([1.2, 1.5, 3.6])
-
-
-def test_the_updates_of_a_step_become_one_point(path):
-    curve = by_step(load_run(path), "policy/preserved_left")
-    assert curve.steps.tolist() == list(range(1, 13))
-    assert set(curve.mean) == {0.002}
-    assert (set(curve.low), set(curve.high)) == ({0.0}, {0.004})
-    assert by_step(load_run(path), "policy/nothing") is None
 
 
 def test_running_mean():

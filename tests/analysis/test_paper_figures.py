@@ -9,16 +9,18 @@ import numpy as np
 import pytest
 
 from crucible.analysis import style
-from crucible.analysis.arms import assign
+from crucible.analysis.arms import Arm, assign
 from crucible.analysis.bands import mean_and_half
 from crucible.analysis.entropy_fit import fit
+from crucible.analysis.figure_curves import curves
 from crucible.analysis.figure_definition import KINDS, figure_names, read_figure
 from crucible.analysis.find import find_runs
-from crucible.analysis.measured import Measured
+from crucible.analysis.measured import Measured, measured
 from crucible.analysis.paper_figures import draw_figure, figure_of
 from crucible.errors import UserError
 
 from ..conftest import ROOT
+from . import small_runs
 from .study_runs import write_study
 
 FIGURES = figure_names(ROOT / "analysis")
@@ -89,6 +91,22 @@ def test_series_differ_without_colour(runs):
 
     drawn("ce_gppo/entropy", runs, check)
     assert len({(style.line(i)["color"], str(style.line(i)["linestyle"])) for i in range(49)}) == 49
+    looks = [(str(style.line(i)["linestyle"]), *(style.mark(i)[k] for k in ("marker", "fillstyle"))) for i in range(21)]
+    hollow = [style.mark(i)["markerfacecolor"] == "white" for i in range(21)]
+    assert len(set(zip(looks, hollow, strict=True))) == 21  # also in grey
+
+
+def test_what_cannot_be_negative_has_no_axis_below_zero(tmp_path):
+    """Three seeds whose interval reaches below 0, of a metric that is positive; and one that is really negative."""
+    for seed, value in ((1, 0.0), (2, 0.0), (3, 0.01)):
+        small_runs.write_run(tmp_path / "e" / f"s{seed}", seed=seed,
+                             curves={"policy/kl_old": [value] * 4, "reward/mean": [value - 0.005] * 4})  # fmt: skip
+    arm = Arm("a", "A", {}, 0, runs=tuple(find_runs(tmp_path)))
+    with style.drawing() as pyplot:
+        for metric, expected in (("policy/kl_old", True), ("reward/mean", False)):
+            axes = pyplot.figure().add_subplot()
+            curves(axes, [arm], lambda arm: measured(arm.runs), metric=metric, title="", y="")
+            assert bool(axes.get_ylim()[0] == 0) is expected
 
 
 def test_the_fit_is_that_of_all_points(runs):

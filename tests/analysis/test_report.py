@@ -9,7 +9,7 @@ import pytest
 
 from crucible.analysis import report_html
 from crucible.analysis.find import find_runs
-from crucible.analysis.report import page
+from crucible.analysis.report import page, plus_minus
 
 from ..conftest import ROOT
 from .study_runs import write_run, write_study
@@ -61,8 +61,9 @@ def text(tmp_path_factory):
     broken.mkdir()
     (broken / "config.yaml").write_text("a: [")
     return page(
-        "a <study>", find_runs([folder]), analysis_dir=ROOT / "analysis", arms="ce_gppo", figures=["ce_gppo/stability"]
-    )
+        "a <study>", find_runs([folder]), analysis_dir=ROOT / "analysis", arms="ce_gppo",
+        figures=["ce_gppo/stability"], made_by="python analysis/report.py runs=x",
+    )  # fmt: skip
 
 
 def test_the_page_is_whole_and_needs_nothing_else(text):
@@ -85,6 +86,8 @@ def test_no_run_is_hidden(text):
 
 def test_arms_options_and_provenance_are_there(text):
     words = parsed(text).words
+    assert "python analysis/report.py runs=x" in words
+    assert "Runs of 2 code versions, at commit abc1234 (17 runs), no commit (1 runs)." in "".join(words)
     assert {"CE-GPPO 0.5/1", "GRPO", "algo.loss.beta1", "abc1234", "python train.py", "reward.right"} <= set(words)
 
 
@@ -93,7 +96,9 @@ def test_arms_without_a_file_and_the_usual_curves(tmp_path):
         write_run(tmp_path / "x", "grpo", seed)
         write_run(tmp_path / "x", "dapo", seed)
     found = page("x", find_runs([tmp_path]), analysis_dir=ROOT / "analysis")
-    assert {"eps_high=0.2", "eps_high=0.28"} <= set(parsed(found).words)
+    words = parsed(found).words
+    assert {"eps_high=0.2", "eps_high=0.28"} <= set(words)
+    assert words[words.index("What differs", words.index("Every run")) :].index("algo.loss.eps_high") > 0
     assert found.count("<svg") == 1
     assert found == page("x", find_runs([tmp_path]), analysis_dir=ROOT / "analysis")
 
@@ -102,6 +107,21 @@ def test_a_page_of_runs_of_which_none_finished(tmp_path):
     write_run(tmp_path / "x", "grpo", 1, state="failed", steps=3)
     words = "".join(parsed(page("x", find_runs([tmp_path]), analysis_dir=ROOT / "analysis")).words)
     assert "No run has finished." in words
+
+
+def test_columns_without_text_are_left_out():
+    found = report_html.table(["run", "error", "step"], [["a", "", "1"], ["b", "", ""]])
+    assert "error" not in found
+    assert found.count("<td>") == 4
+
+
+@pytest.mark.parametrize(
+    ("middle", "half", "shown"),
+    [(0.5142, 0.0288, "0.514 ± 0.029"), (0.07264, 0.0049, "0.0726 ± 0.0049"), (1830.2, 66, "1830 ± 66"),
+     (0.286, 0.0, "0.286"), (0.286, float("nan"), "0.286")],
+)  # fmt: skip
+def test_the_digits_of_a_mean_are_those_of_its_interval(middle, half, shown):
+    assert plus_minus(middle, half) == shown
 
 
 def test_markdown_tables_become_html():

@@ -67,10 +67,10 @@ def test_curves_are_chosen_and_thinned(folder):
     write_results(folder / "r.json", runs, made_by="x", curves=["policy/entropy"], points=7)
     first = read_results(folder / "r.json")[0]
     assert list(first.curves()) == ["policy/entropy"]
-    steps, values = first.curves()["policy/entropy"]
-    assert len(steps) <= 7
-    full = runs[0].curves(["policy/entropy"])["policy/entropy"][1]
-    assert values[-1] == pytest.approx(np.mean(full[-5:]), rel=1e-4)
+    curve = first.curves()["policy/entropy"]
+    assert len(curve) <= 7
+    full = runs[0].curves(["policy/entropy"])["policy/entropy"].mean
+    assert curve.mean[-1] == pytest.approx(np.mean(full[-5:]), rel=1e-4)
     with pytest.raises(UserError, match=r"no update rows; give the run directories"):
         curves_frame([first], ["policy/entropy"], by="update")
     with pytest.raises(UserError, match=r'no run has the metric policy/entrop \(did you mean "policy/entropy"\?\)'):

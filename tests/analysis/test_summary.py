@@ -1,4 +1,4 @@
-"""Runs are loaded whatever state they are in, and summed up without hiding anything."""
+"""A run is summed up without hiding anything."""
 
 from __future__ import annotations
 
@@ -11,82 +11,18 @@ import pytest
 
 import crucible.analysis
 from crucible.analysis.evaluation import Evaluation, evaluations, paired, powers_up_to
-from crucible.analysis.load import find_runs, load_run, load_runs
+from crucible.analysis.find import one_run
 from crucible.analysis.summary import before_after_table, main
 from crucible.errors import UserError
-from crucible.rundir import RunDir
 
 from .runs import PROBLEMS, eval_row, make_run, update_rows
 
 SOURCE = str(Path(crucible.analysis.__file__).parents[2])
 
 
-def test_a_run_as_values(tmp_path):
-    run = load_run(make_run(tmp_path / "exp" / "a"))
-    assert (run.name, run.state, run.problems) == ("exp/a", "finished", [])
-    assert run.config["algo"] == {"beta": 0.5}
-    assert run.provenance["seeds"] == {"seed": 1}
-    assert run.series("reward/mean") == (
-        [*map(float, range(1, 13))],
-        [pytest.approx(0.02 * s) for s in range(1, 13)],
-    )
-    assert len(run.series("policy/loss", x="update")[0]) == 24
-    assert "eval/chain/avg@8_low" in run.metric_names("eval")
-    assert [e.phase for e in evaluations(run.rows("eval"))] == ["before", "during", "after"]
-
-
-def test_damaged_and_unfinished_runs_are_listed(tmp_path):
-    make_run(tmp_path / "exp" / "good")
-    make_run(tmp_path / "exp" / "failed", state="failed")
-    make_run(tmp_path / "exp" / "dead", state="running")
-    broken = make_run(tmp_path / "exp" / "broken")
-    (broken / "config.yaml").write_text("a: [")
-    (broken / "status.json").write_text("{")
-    with (broken / "metrics.001.jsonl").open("ab") as file:
-        file.write(b'garbage\n{"kind":"upd')
-    half = tmp_path / "other" / "half"
-    half.mkdir(parents=True)
-    (half / "config.yaml").write_text("")
-    (tmp_path / ".left.tmp-1-aa").mkdir()
-    (tmp_path / ".left.tmp-1-aa" / "config.yaml").write_text("a: 1")
-    with RunDir.open(tmp_path / "exp" / "live", {"a": 1}, report=lambda line: None):
-        runs = {r.path.name: r for r in load_runs(tmp_path)}
-    assert {name: r.state for name, r in runs.items()} == {
-        "good": "finished", "failed": "failed", "dead": "dead", "broken": "unknown", "half": "unknown",
-        "live": "running"
-    }  # fmt: skip
-    assert [len(r.problems) for r in runs.values()] == [
-        3 if r.path.name == "broken" else r.path.name == "half" for r in runs.values()
-    ]
-    assert len(runs["broken"].metrics) == len(runs["good"].metrics)
-    assert [p.name for p in find_runs(tmp_path)] == ["broken", "dead", "failed", "good", "live", "half"]
-
-
-def test_every_prefix_of_a_run_being_written_can_be_loaded(tmp_path):
-    """Take the files of a run away from the newest on: whatever is left loads."""
-    path = make_run(tmp_path / "exp" / "a")
-    for name in ("status.json", "provenance.json", "metrics.001.jsonl", "config.yaml", "run.lock"):
-        (path / name).unlink()
-        run = load_run(path)
-        assert run.state == "unknown"
-        with_metrics = name in ("status.json", "provenance.json")
-        assert bool(run.metrics) is with_metrics
-
-
-def test_nothing_found_names_the_nearest(tmp_path):
-    make_run(tmp_path / "runs" / "a", rows=[])
-    with pytest.raises(UserError, match=r'no folder .*run to look for runs in \(did you mean "runs"\?\)'):
-        load_runs(tmp_path / "run")
-    with pytest.raises(UserError, match=r"no run directory"):
-        load_run(tmp_path / "runs" / "b")
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(UserError, match=r"no runs in"):
-        load_runs(tmp_path / "empty")
-
-
 def test_the_table_pairs_problems(tmp_path):
     path = make_run(tmp_path / "exp" / "a")
-    first, *_, last = evaluations(load_run(path).rows("eval"))
+    first, *_, last = evaluations(one_run(path).rows("eval"))
     table = before_after_table(path)
     difference = paired(first, last)
     assert f"chain: {PROBLEMS} problems x 8 samples" in table
@@ -113,6 +49,19 @@ def test_unfinished_runs_and_reward_models(tmp_path):
     assert next(x for x in table.splitlines() if "accuracy/every step" in x).split()[-1] == "0.875"
     with pytest.raises(UserError, match=r"neither evaluations nor metrics"):
         before_after_table(make_run(tmp_path / "exp" / "b", rows=[]))
+
+
+def test_damage_is_said_once_below_the_table(tmp_path):
+    path = make_run(tmp_path / "exp" / "a", state="running")
+    (path / "config.yaml").write_text("a: [")
+    with (path / "metrics.001.jsonl").open("ab") as file:
+        file.write(b'garbage\n{"kind":"upd')
+    table = before_after_table(path)
+    assert table.startswith("exp/a: dead, step 12")
+    notes = [line for line in table.splitlines() if line.startswith("note: ")]
+    assert len(notes) == 2
+    assert "config.yaml cannot be read" in notes[0]
+    assert "the line is left out" in notes[1]
 
 
 def test_runs_without_counts_show_the_intervals_they_have(tmp_path):

@@ -172,7 +172,12 @@ def test_three_formats_and_a_side_file(analysis, runs, tmp_path):
     text = latex(built)
     assert r"\textbf{" in text
     assert r"avg@4 (\%)" in text
-    assert text.count(r"\toprule") == text.count(r"\bottomrule") == 2
+    assert text.count(r"\toprule") == text.count(r"\bottomrule") == text.count(r"\begin{table}") == 2
+    assert text.count("{") == text.count("}")
+    estimate = cell(built, "GRPO", "avg@4").estimate
+    low, high = (f"{100 * v:.1f}" for v in (estimate.low, estimate.high))
+    assert rf"{100 * estimate.value:.1f}\\{{\scriptsize [{low}, {high}], n=3}}" in text
+    assert lines[6]["error_over_problems"] == ""
 
 
 def test_a_results_file_gives_the_same_table(analysis, runs, tmp_path):
@@ -211,6 +216,27 @@ def test_mixed_metrics_and_k_above_n_are_refused(analysis, runs):
         build(analysis, runs)
     path.write_text(TABLE.replace("metric: avg@4", "metric: avg@n"))
     assert len(cell(build(analysis, runs, allow_mixed=True), "GRPO", "avg@4").scores) == 4
+
+
+def test_majority_votes(analysis, tmp_path):
+    """maj@k for any k out of the stored votes, also out of a results file; runs without votes are not measured."""
+    runs, path = tmp_path / "voted", analysis / "tables" / "made" / "up.yaml"
+    path.write_text("columns: {maj: {metric: maj@3}}\nrows: {GRPO: {}}\n")
+    for seed in (1, 2):
+        votes = [[[2, 2], [1, 0]], [[3, 0], [1, 1]], [[2, 0], [2, 2]]]
+        write_run(runs / f"grpo{seed}", seed=seed, right={"after": [2, 1, 2]}, votes={"after": votes})
+    write_results(tmp_path / "r.json", find_runs([runs]), made_by="x")
+    # 3 of 4 samples: 2 : 1 and one unread, won in two draws, a tie in two; 1 : 3, lost in all; 2 : 2, won in two
+    for source in (runs, tmp_path / "r.json"):
+        (score, _) = cell(build(analysis, source), "GRPO", "maj").scores
+        assert score.by_problem[0].tolist() == pytest.approx([0.75, 0, 0.5])
+    path.write_text(path.read_text().replace("maj@3", "maj@5"))
+    with pytest.raises(UserError, match=r"maj@5 of voted/grpo1 on chain: it has 4 samples a problem; k is at most 4"):
+        build(analysis, runs)
+    write_run(tmp_path / "counted" / "a", right={"after": [2, 1]})
+    path.write_text(path.read_text().replace("maj@5", "maj@4"))
+    with pytest.raises(UserError, match=r"no run has the metric maj@4 on chain \(maj@k needs votes_of_<n>"):
+        build(analysis, tmp_path / "counted")
 
 
 @pytest.mark.parametrize(

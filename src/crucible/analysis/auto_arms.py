@@ -35,7 +35,7 @@ def auto_arms(runs: Sequence[Run], *, first: int = 0) -> dict[str, Arm]:
 
 
 def labels_of(configs: Sequence[Config]) -> list[str]:
-    """A short name for each config: the values of as few options as tell them all apart.
+    """A short name for each config: the values of the parts and of as few options as tell them all apart.
 
     What a sweep varied comes first, in its own words; then parts, then plain options.
     """
@@ -51,11 +51,11 @@ def labels_of(configs: Sequence[Config]) -> list[str]:
         more = _partition(configs, [*chosen, name])
         if more > parts:
             chosen, parts = [*chosen, name], more
-    for name in list(chosen):  # what a later option made superfluous
+    for name in [n for n in chosen if not _part(n, configs)]:  # what a later option made superfluous
         fewer = [other for other in chosen if other != name]
         if _partition(configs, fewer) == parts:
             chosen = fewer
-    return [_label(config, chosen) for config in configs]
+    return [_label(config, _varying(config, configs, chosen)) for config in configs]
 
 
 def _tells(name: str) -> bool:
@@ -68,6 +68,12 @@ def _part(name: str, configs: Sequence[Mapping[str, Any]]) -> bool:
 
 def _partition(configs: Sequence[Config], names: Sequence[str]) -> int:
     return len({tuple(str(config.get(name)) for name in names) for config in configs})
+
+
+def _varying(config: Config, configs: Sequence[Config], names: Sequence[str]) -> list[str]:
+    """The first name, and those that differ between the configs that share its value with this one."""
+    alike = [other for other in configs if _partition([config, other], names[:1]) == 1]
+    return [name for i, name in enumerate(names) if i == 0 or _partition(alike, [name]) > 1]
 
 
 def _label(config: Config, names: Sequence[str]) -> str:

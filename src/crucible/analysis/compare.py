@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from crucible.analysis.curves import Curve
 from crucible.analysis.evaluation import Evaluation, evaluations, powers_up_to
 from crucible.analysis.results import same
 from crucible.analysis.runs import Run
@@ -110,7 +111,7 @@ def _curves(
         if not any(name in curves for curves in found.values()):
             known = {n for run in (*a, *b) for n in run.curves()}
             raise UserError(f"no run has the metric {name}{nearest(name, known)}")
-    ends = [max((steps[-1] for steps, _ in curves.values()), default=0.0) for curves in found.values()]
+    ends = [max((float(curve.steps[-1]) for curve in curves.values()), default=0.0) for curves in found.values()]
     last = min(ends, default=0.0)
     if not last:
         return (), None
@@ -126,16 +127,14 @@ def _curves(
     return _corrected(lines), (first, last)
 
 
-def _windows(
-    side: Sequence[Run], curves: Mapping[str, tuple[list[float], list[float]]], first: float, last: float
-) -> list[tuple[Any, Values]]:
+def _windows(side: Sequence[Run], curves: Mapping[str, Curve], first: float, last: float) -> list[tuple[Any, Values]]:
     """(seed, the finite values with first < step <= last) of each run that has any."""
     found = []
     for run in side:
-        steps, values = (np.asarray(x, dtype=np.float64) for x in curves.get(run.path, ((), ())))
-        chosen = values[(steps > first) & (steps <= last) & np.isfinite(values)]
-        if len(chosen):
-            found.append((run.seed, chosen))
+        curve = curves[run.path].finite() if run.path in curves else None
+        if curve is not None:
+            chosen = curve.mean[(curve.steps > first) & (curve.steps <= last)]
+            found += [(run.seed, chosen)] if len(chosen) else []
     return found
 
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from crucible.analysis.load import RunRecord
+from crucible.analysis.rows import Row, is_number, names_in
 
 
 @dataclass(frozen=True, slots=True)
 class Curve:
-    """A metric by rollout step (S,): mean over the updates of each step, and their range."""
+    """A metric by rollout step (S,): mean over the updates of each step, and their range. NaN is a gap."""
 
     steps: NDArray[np.float64]
     mean: NDArray[np.float64]
@@ -27,22 +28,27 @@ class Curve:
         """Do the updates of a step differ at all?"""
         return bool(np.nanmax(self.high - self.low, initial=0.0) > 0)
 
+    def finite(self) -> Curve | None:
+        """Without gaps; None where nothing is left."""
+        kept = np.isfinite(self.mean) & np.isfinite(self.steps)
+        return Curve(self.steps[kept], self.mean[kept], self.low[kept], self.high[kept]) if kept.any() else None
 
-def by_step(run: RunRecord, metric: str) -> Curve | None:
-    """The curve of a metric of the update rows, or None where the run has no finite value of it."""
-    steps, values = (np.array(column) for column in run.series(metric))
-    finite = np.isfinite(values) & np.isfinite(steps) if len(values) else np.array([], dtype=bool)
-    if not finite.any():
-        return None
-    steps, values = steps[finite], values[finite]
-    unique = np.unique(steps)
-    groups = [values[steps == s] for s in unique]
-    return Curve(
-        unique,
-        np.array([g.mean() for g in groups]),
-        np.array([g.min() for g in groups]),
-        np.array([g.max() for g in groups]),
-    )
+
+def single(steps: ArrayLike, values: ArrayLike) -> Curve:
+    """A curve of single values."""
+    y = np.asarray(values, dtype=np.float64)
+    return Curve(np.asarray(steps, dtype=np.float64), y, y, y)
+
+
+def by_step(rows: Iterable[Row], names: Collection[str] | None = None) -> dict[str, Curve]:
+    """The curve of each named metric (None: of all) that the rows have. A step with a NaN is NaN."""
+    rows = [row for row in rows if is_number(row.get("step"))]
+    found = {}
+    for name in names_in(rows) if names is None else names:
+        chosen = [row for row in rows if is_number(row.get(name))]
+        if chosen:
+            found[name] = _averaged([row["step"] for row in chosen], [row[name] for row in chosen])
+    return found
 
 
 def window_of(points: int) -> int:
@@ -56,3 +62,15 @@ def running_mean(values: NDArray[np.float64], window: int) -> NDArray[np.float64
         return values
     ones = np.ones(window)
     return np.convolve(values, ones, "same") / np.convolve(np.ones_like(values), ones, "same")
+
+
+def _averaged(steps: list[float], values: list[float]) -> Curve:
+    x, y = np.array(steps, dtype=np.float64), np.array(values, dtype=np.float64)
+    if (x[1:] < x[:-1]).any():
+        order = np.argsort(x, kind="stable")
+        x, y = x[order], y[order]
+    first = np.flatnonzero(np.r_[True, x[1:] != x[:-1]])
+    counts = np.diff(first, append=len(x))
+    with np.errstate(invalid="ignore"):  # inf - inf within a step is NaN, a gap
+        mean = np.add.reduceat(y, first) / counts
+    return Curve(x[first], mean, np.minimum.reduceat(y, first), np.maximum.reduceat(y, first))

@@ -37,7 +37,8 @@ class EntropyFit:
         return performance(np.asarray(entropy, dtype=np.float64), self.a, self.b)
 
     def __str__(self) -> str:
-        text = f"R = {-self.a:.3f} exp(H) {self.b:+.3f}, R² = {self.r_squared:.2f}, n = {self.n}"
+        sign = "-" if self.b < 0 else "+"
+        text = f"R = {-self.a:.3f} exp(H) {sign} {abs(self.b):.3f}, R² = {self.r_squared:.2f}, n = {self.n}"
         return text if self.exchange else f"{text} (no exchange: a < 0)"
 
 

@@ -16,7 +16,6 @@ of all states are pooled, and dH is measured on other tokens than Cov.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -101,15 +100,14 @@ def agreement(found: Sequence[Pairs], *, resamples: int = 2000, seed: int = 0) -
     if n < 10:
         needed = f"{ENTROPY} and its covariance of at least 10 blocks of {WINDOW} steps"
         raise UserError(f"the entropy theorem needs {needed}, found {n}")
-    rng = np.random.default_rng(seed)
-    draws = np.array([_estimate(_resampled(found, rng)) for _ in range(resamples)])
-    correlation, slope = _estimate(found)
-    low, high = np.nanpercentile(draws, [2.5, 97.5], axis=0)
+    draws = _estimates(_resampled(found, resamples, np.random.default_rng(seed)))
+    low, high = np.nanpercentile(draws, [2.5, 97.5], axis=1)
+    correlation, slope = _estimates(np.sum([_moments(p.predicted, p.measured) for p in found], axis=0))
     same = np.concatenate([np.sign(p.predicted) == np.sign(p.measured) for p in found])
     return Agreement(
-        correlation,
+        float(correlation),
         (float(low[0]), float(high[0])),
-        slope,
+        float(slope),
         (float(low[1]), float(high[1])),
         float(same.mean()),
         n,
@@ -117,21 +115,27 @@ def agreement(found: Sequence[Pairs], *, resamples: int = 2000, seed: int = 0) -
     )
 
 
-def _estimate(found: Sequence[Pairs]) -> tuple[float, float]:
-    x = np.concatenate([p.predicted - p.predicted.mean() for p in found])
-    y = np.concatenate([p.measured - p.measured.mean() for p in found])
-    xx, yy, xy = float(x @ x), float(y @ y), float(x @ y)
-    if xx == 0 or yy == 0:
-        return float("nan"), float("nan")
-    return xy / math.sqrt(xx * yy), xy / xx
+def _moments(x: Array, y: Array) -> Array:
+    """(..., 3) out of pairs (..., n): sums of squares of x and of y, and of their products, about the means."""
+    x, y = (v - v.mean(-1, keepdims=True) for v in (x, y))
+    return np.stack([(x * x).sum(-1), (y * y).sum(-1), (x * y).sum(-1)], axis=-1)
 
 
-def _resampled(found: Sequence[Pairs], rng: np.random.Generator) -> list[Pairs]:
-    drawn = []
-    for i in rng.integers(len(found), size=len(found)):
-        p = found[i]
+def _estimates(moments: Array) -> Array:
+    """Correlation and slope (2, ...) out of moments (..., 3) added up over runs; NaN where nothing varies."""
+    xx, yy, xy = np.moveaxis(np.asarray(moments), -1, 0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where((xx > 0) & (yy > 0), np.stack([xy / np.sqrt(xx * yy), xy / xx]), np.nan)
+
+
+def _resampled(found: Sequence[Pairs], resamples: int, rng: np.random.Generator) -> Array:
+    """Moments (resamples, 3) of as many runs as there are, drawn with replacement, and in each of drawn blocks."""
+    chosen = rng.integers(len(found), size=(resamples, len(found)))
+    moments = np.empty((*chosen.shape, 3))
+    for i, p in enumerate(found):
+        here = chosen == i
         block = max(1, round(len(p) ** (1 / 3)))
-        starts = rng.integers(len(p), size=-(-len(p) // block))
-        index = (starts[:, None] + np.arange(block)).ravel()[: len(p)] % len(p)
-        drawn.append(Pairs(p.run, p.predicted[index], p.measured[index]))
-    return drawn
+        starts = rng.integers(len(p), size=(int(here.sum()), -(-len(p) // block), 1))
+        index = (starts + np.arange(block)).reshape(len(starts), -1)[:, : len(p)] % len(p)
+        moments[here] = _moments(p.predicted[index], p.measured[index])
+    return moments.sum(axis=1)

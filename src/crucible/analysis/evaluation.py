@@ -25,6 +25,7 @@ from crucible.analysis.statistics import (
 from crucible.errors import UserError
 
 COUNTS = re.compile(r"eval/(?P<data>.+)/right_of_(?P<n>\d+)")
+VOTES = "eval/{data}/votes_of_{n}"  # of each problem [samples, right ones] of each distinct answer
 
 
 @dataclass(frozen=True, slots=True)

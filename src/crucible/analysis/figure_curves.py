@@ -6,6 +6,7 @@ It returns notes for the person at the terminal, e.g. which arm has no such metr
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -14,7 +15,7 @@ import numpy as np
 from crucible.analysis import style
 from crucible.analysis.arms import Arm
 from crucible.analysis.bands import Band, band
-from crucible.analysis.curves import Curve, window_of
+from crucible.analysis.curves import single, window_of
 from crucible.analysis.measured import Measured
 
 STEP = "rollout step"
@@ -38,7 +39,7 @@ def curves(
 
     `smooth` is the width of the running mean in steps (default: by length); `zero` lets the y axis begin at 0.
     """
-    notes, window = [], 1
+    notes, window, lowest = [], 1, math.inf
     for arm in arms:
         found = [c for m in measured(arm) if (c := m.curve(metric)) is not None]
         if found:
@@ -47,10 +48,11 @@ def curves(
         if drawn is None:
             notes.append(f"{arm.label}: no run has {metric}" if arm.runs else f"{arm.label}: no runs")
         else:
-            draw(axes, drawn, arm, f"{arm.label} ({drawn.n})")
+            draw(axes, drawn, arm, f"{arm.label} ({drawn.n})", faint=len(arms))
+            lowest = min(lowest, float(drawn.mean.min()))
     if log:
         axes.set_yscale("log")
-    elif zero:
+    elif zero or axes.get_ylim()[0] < 0 <= lowest:  # an interval below 0 of what cannot be
         axes.set_ylim(bottom=0)
     finish(axes, title, y, "" if window <= 1 else f"mean of {window} steps")
     return notes
@@ -74,12 +76,12 @@ def accuracy(
                 names |= {f"{s.data} avg@{s.n}" for s in scores}
                 points = {s.step: s.value for s in scores}  # "during" and "after" may share the last step
                 steps, values = np.array(sorted(points)), np.array([points[s] for s in sorted(points)])
-                found.append(Curve(steps, values, values, values))
+                found.append(single(steps, values))
         drawn = band(found)
         if drawn is None:
             notes.append(f"{arm.label}: no evaluations" if arm.runs else f"{arm.label}: no runs")
         else:
-            draw(axes, drawn, arm, f"{arm.label} ({drawn.n})", every_point=True)
+            draw(axes, drawn, arm, f"{arm.label} ({drawn.n})", every_point=True, faint=len(arms))
     finish(axes, title, ", ".join(sorted(names)) or "avg@n", "")
     if len(names) > 1:
         notes.append(f"evaluations differ between the runs: {', '.join(sorted(names))}")
@@ -125,17 +127,25 @@ def own_legend(axes: Any) -> None:
     axes.legend(loc="upper center", ncols=2)
 
 
-def draw(axes: Any, drawn: Band, arm: Arm, label: str, *, every_point: bool = False) -> None:
-    plot(axes, drawn, arm.place, label, every_point=every_point)
+def draw(axes: Any, drawn: Band, arm: Arm, label: str, *, every_point: bool = False, faint: int = 1) -> None:
+    plot(axes, drawn, arm.place, label, every_point=every_point, faint=faint)
 
 
-def plot(axes: Any, drawn: Band, place: int, label: str, *, every_point: bool = False) -> None:
-    """The line of a band with a few markers (all of them for evaluations), and its interval."""
+def plot(axes: Any, drawn: Band, place: int, label: str, *, every_point: bool = False, faint: int = 1) -> None:
+    """The line of a band with a few markers (all of them for evaluations), and its interval.
+
+    `faint` is the number of bands in the panel: more than a handful in full tone would hide the lines.
+    """
     look = style.line_with_marker(place)
     every = 1 if every_point or len(drawn) < 8 else (place * len(drawn) // 40 % 7, max(1, len(drawn) // 6))
     axes.plot(drawn.steps, drawn.mean, **look, markevery=every, label=label)
     if drawn.n >= SEEDS_OF_A_BAND:
-        axes.fill_between(drawn.steps, drawn.low, drawn.high, color=look["color"], alpha=0.13, linewidth=0)
+        axes.fill_between(drawn.steps, drawn.low, drawn.high, color=look["color"], alpha=opacity(faint), linewidth=0)
+
+
+def opacity(bands: int) -> float:
+    """Of each of several intervals in one panel."""
+    return min(0.13, 0.6 / bands)
 
 
 def finish(axes: Any, title: str, y: str, note: str, x: str = STEP) -> None:

@@ -15,7 +15,7 @@ from crucible.analysis.arms import Arm
 from crucible.analysis.bands import mean_and_half
 from crucible.analysis.entropy_fit import fit
 from crucible.analysis.evaluation import powers_up_to
-from crucible.analysis.figure_curves import KINDS, SEEDS_OF_A_BAND, finish
+from crucible.analysis.figure_curves import KINDS, SEEDS_OF_A_BAND, finish, opacity
 from crucible.analysis.measured import Measured
 from crucible.analysis.scalars import scalar
 from crucible.errors import UserError
@@ -49,7 +49,7 @@ def pass_at_k(
         axes.plot(ks, mean, **look, label=f"{arm.label} ({len(ends)})")
         if len(ends) >= SEEDS_OF_A_BAND:
             low, high = np.clip(mean - half, 0, 1), np.clip(mean + half, 0, 1)
-            axes.fill_between(ks, low, high, color=look["color"], alpha=0.13, linewidth=0)
+            axes.fill_between(ks, low, high, color=look["color"], alpha=opacity(len(arms)), linewidth=0)
     if before and starts:
         ks = [1, *powers_up_to(min(e.n for e in starts))]
         mean, _ = mean_and_half([[e.by_problem(k).mean() for k in ks] for e in starts])

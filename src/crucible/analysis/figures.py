@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from crucible.analysis import panels, style
-from crucible.analysis.load import RunRecord, load_run
+from crucible.analysis.find import one_run
+from crucible.analysis.measured import Measured
 from crucible.rundir.atomic import explained
 
-Panel = Callable[[Any, RunRecord], bool]
+Panel = Callable[[Any, Measured], bool]
 
 # File name -> panel. A panel that finds none of its metrics draws nothing, and its figure is absent.
 FIGURES: dict[str, Panel] = {
@@ -36,8 +37,8 @@ def draw_run_figures(run_dir: Path | str, *, formats: Sequence[str] = ("png", "s
     Returns the files written; an empty list for a run without metrics. Errors: UserError when `run_dir`
     is no directory or figures/ cannot be written.
     """
-    run = load_run(run_dir)
-    folder = run.path / "figures"
+    run = Measured(one_run(run_dir))
+    folder = Path(run_dir) / "figures"
     written: list[Path] = []
     with style.drawing() as pyplot:
         present = []
@@ -55,7 +56,7 @@ def draw_run_figures(run_dir: Path | str, *, formats: Sequence[str] = ("png", "s
     return written
 
 
-def _overview(pyplot: Any, run: RunRecord, present: list[Panel]) -> Any:
+def _overview(pyplot: Any, run: Measured, present: list[Panel]) -> Any:
     columns = min(3, len(present))
     rows = math.ceil(len(present) / columns)
     figure, grid = pyplot.subplots(rows, columns, figsize=(4.6 * columns, 3.2 * rows + 0.4), squeeze=False)
@@ -73,7 +74,7 @@ def _overview(pyplot: Any, run: RunRecord, present: list[Panel]) -> Any:
     for axes in list(grid.flat)[len(present) :]:
         axes.set_axis_off()
     figure.suptitle(
-        f"{run.name} ({run.state})",
+        f"{run.run.name} ({run.run.state})",
         x=0.01,
         y=1 - 0.12 / height,
         ha="left",

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import glob
+import os
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from crucible.analysis.load import find_runs as walk
 from crucible.analysis.results import read_results
-from crucible.analysis.runs import Run, read_run
+from crucible.analysis.runs import FolderRun, Run, read_run
 from crucible.errors import UserError, nearest
+from crucible.rundir.config_file import FILE as CONFIG
+from crucible.rundir.metrics import NAME as METRICS
+from crucible.rundir.status import FILE as STATUS
 
 WANDB, SWEEP = "wandb:", "sweep:"
 
@@ -45,6 +48,23 @@ def find_runs(
     return runs
 
 
+def run_directories(root: Path | str) -> Iterator[Path]:
+    """Run directories at or under `root`, whole or half-written, in order of their paths."""
+    for folder, folders, files in os.walk(root):
+        if CONFIG in files or STATUS in files or any(METRICS.fullmatch(f) for f in files):
+            folders.clear()
+            yield Path(folder)
+        folders[:] = sorted(f for f in folders if not f.startswith("."))
+
+
+def one_run(path: Path | str) -> FolderRun:
+    """The run directory at `path`, in whatever state. Errors: UserError when it is no directory."""
+    path = Path(path)
+    if not path.is_dir():
+        raise UserError(f"no run directory {path}: {_why_not(path)}")
+    return read_run(path)
+
+
 def _at(root: str, runs_dir: Path, repository: Path) -> list[Run]:
     if root.startswith(SWEEP):
         from crucible.analysis.sweep_runs import sweep_runs
@@ -65,7 +85,7 @@ def _at(root: str, runs_dir: Path, repository: Path) -> list[Run]:
             raise UserError(f"no runs found at {root}: {_why_not(path)}")
     seen: dict[Path, None] = {}
     for folder in paths:
-        seen |= dict.fromkeys(Path(p) for p in walk(folder))
+        seen |= dict.fromkeys(run_directories(folder))
     return [read_run(p) for p in seen]
 
 

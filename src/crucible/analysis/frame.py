@@ -21,7 +21,8 @@ import pandas as pd
 
 from crucible.analysis.evaluation import COUNTS
 from crucible.analysis.find import find_runs
-from crucible.analysis.runs import IDENTITY, Run, is_number
+from crucible.analysis.rows import is_number
+from crucible.analysis.runs import IDENTITY, Run
 from crucible.errors import UserError, nearest
 
 __all__ = ["curves_frame", "evaluations_frame", "find_runs", "outcomes_frame", "runs_frame"]
@@ -166,13 +167,13 @@ def split_name(key: str, known: Iterable[str] = ()) -> tuple[str, str]:
 
 def _by_step(run: Run, names: Sequence[str] | None) -> Iterator[tuple[Any, ...]]:
     """(name, steps, values) of each metric."""
-    for name, (steps, values) in run.curves(names).items():
-        yield name, steps, values
+    for name, curve in run.curves(names).items():
+        yield name, curve.steps, curve.mean
 
 
 def _by_update(run: Run, names: Sequence[str] | None) -> Iterator[tuple[Any, ...]]:
     """(name, steps, values, updates) of each metric."""
-    rows = [row for row in run.rows("update") if is_number(row.get("step"))]
+    rows = [row for row in run.rows("update", names) if is_number(row.get("step"))]
     for name in names if names is not None else {key: None for row in rows for key in row}:
         chosen = [row for row in rows if is_number(row.get(name))]
         if chosen and name not in ("step", "update"):

@@ -6,13 +6,13 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
-from crucible.analysis.curves import Curve, running_mean, window_of
+from crucible.analysis.curves import Curve, running_mean, single, window_of
 from crucible.analysis.evaluation import Evaluation, evaluations
-from crucible.analysis.runs import Run, is_number
+from crucible.analysis.rows import Row, is_number
+from crucible.analysis.runs import Run
 
 ENTROPY = "policy/entropy"
 SCORE = re.compile(r"eval/(?P<data>.+)/avg@(?P<n>\d+)")
@@ -36,23 +36,24 @@ class Measured:
         self.run = run
 
     @cached_property
-    def _curves(self) -> dict[str, tuple[list[float], list[float]]]:
+    def _curves(self) -> dict[str, Curve]:
         return self.run.curves()
 
     @cached_property
-    def _rows(self) -> list[dict[str, Any]]:
+    def rows(self) -> list[Row]:
+        """The evaluations as they were stored."""
         return self.run.rows("eval")
 
     @cached_property
     def evaluations(self) -> list[Evaluation]:
         """Evaluations with right answers problem by problem."""
-        return evaluations(self._rows)
+        return evaluations(self.rows)
 
     @cached_property
     def scores(self) -> list[Score]:
         """avg@n of every evaluation."""
         found = []
-        for row in self._rows:
+        for row in self.rows:
             for name, value in row.items():
                 match = SCORE.fullmatch(name)
                 if match and is_number(value):
@@ -68,11 +69,8 @@ class Measured:
         """A metric by step, finite values only; "a / b" is the quotient of two where the second is not 0."""
         if " / " in metric:
             return _quotient(*(self.curve(part.strip()) for part in metric.split(" / ", 1)))
-        steps, values = (np.asarray(x, dtype=np.float64) for x in self._curves.get(metric, ((), ())))
-        finite = np.isfinite(values)
-        if not finite.any():
-            return None
-        return Curve(steps[finite], values[finite], values[finite], values[finite])
+        found = self._curves.get(metric)
+        return None if found is None else found.finite()
 
     def exchange(self, data: str | None = None) -> tuple[list[float], list[float]]:
         """(entropy, avg@n) at every evaluation: the entropy of the policy that was evaluated.
@@ -99,5 +97,4 @@ def _quotient(a: Curve | None, b: Curve | None) -> Curve | None:
     defined = b.mean[j] != 0
     if not defined.any():
         return None
-    values = a.mean[i][defined] / b.mean[j][defined]
-    return Curve(steps[defined], values, values, values)
+    return single(steps[defined], a.mean[i][defined] / b.mean[j][defined])

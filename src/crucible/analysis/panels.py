@@ -9,51 +9,52 @@ from typing import Any
 import numpy as np
 
 from crucible.analysis import style
-from crucible.analysis.curves import Curve, by_step, running_mean, window_of
-from crucible.analysis.load import RunRecord
+from crucible.analysis.curves import Curve, running_mean, window_of
+from crucible.analysis.measured import Measured
+from crucible.analysis.rows import names_in, series
 
 STEP = "rollout step"
 
 
-def reward(axes: Any, run: RunRecord) -> bool:
+def reward(axes: Any, run: Measured) -> bool:
     """Mean reward, and its components where it has several."""
-    names = [n for n in run.metric_names() if n.startswith("reward/")]
+    names = [n for n in run.metrics if n.startswith("reward/")]
     components = [n for n in names if n not in ("reward/mean", "reward/std", "reward/invalid")]
     lines = [("reward/mean", "total"), *((n, n.removeprefix("reward/")) for n in components)]
     return _lines(axes, run, lines[:7] if len(components) > 1 else lines[:1], title="Reward", y="mean reward")
 
 
-def accuracy(axes: Any, run: RunRecord) -> bool:
+def accuracy(axes: Any, run: Measured) -> bool:
     """Held-out avg@k and pass@k with their intervals, and the true success of the training rollouts."""
-    names = [n for n in run.metric_names("eval") if re.fullmatch(r"eval/.+/(avg|pass)@\d+", n)]
+    names = [n for n in names_in(run.rows) if re.fullmatch(r"eval/.+/(avg|pass)@\d+", n)]
     chosen = _avg_and_widest_pass(names)
-    series = [(n, *run.series(n, kind="eval")) for n in chosen]
+    drawn = [(n, *series(run.rows, n)) for n in chosen]
     several = len({n.split("/")[1] for n in names}) > 1
-    for i, (name, steps, values) in enumerate(series):
+    for i, (name, steps, values) in enumerate(drawn):
         _, data, metric = name.split("/", 2)
         look = style.line_with_marker(i)
         axes.plot(steps, values, **look, label=f"{data} {metric}" if several else f"held-out {metric}")
-        low, high = (run.series(f"{name}_{end}", kind="eval") for end in ("low", "high"))
+        low, high = (series(run.rows, f"{name}_{end}") for end in ("low", "high"))
         if low[0] == high[0] == steps:
             axes.fill_between(steps, low[1], high[1], color=look["color"], alpha=0.15, linewidth=0)
-    training = by_step(run, "true/success")
+    training = run.curve("true/success")
     if training is not None:
-        _draw(axes, training, len(series), "training rollouts", band=False)
-    if not series and training is None:
+        _draw(axes, training, len(drawn), "training rollouts", band=False)
+    if not drawn and training is None:
         return False
     axes.set_ylim(-0.02, 1.02)
-    return _finish(axes, "Accuracy", "share right", band="95 % interval" if series else "")
+    return _finish(axes, "Accuracy", "share right", band="95 % interval" if drawn else "")
 
 
-def rewarded_and_true(axes: Any, run: RunRecord) -> bool:
+def rewarded_and_true(axes: Any, run: Measured) -> bool:
     """True success and fulfilment, by program, against the reward: reward hacking bends the curve down."""
-    rewarded = by_step(run, "reward/mean")
-    truths = [n for n in run.metric_names() if n.startswith("true/")][:5]
+    rewarded = run.curve("reward/mean")
+    truths = [n for n in run.metrics if n.startswith("true/")][:5]
     if rewarded is None or not truths:
         return False
     drawn = False
     for i, name in enumerate(truths):
-        true = by_step(run, name)
+        true = run.curve(name)
         if true is None:
             continue
         steps, a, b = np.intersect1d(rewarded.steps, true.steps, return_indices=True)
@@ -75,37 +76,37 @@ def rewarded_and_true(axes: Any, run: RunRecord) -> bool:
     return True
 
 
-def entropy(axes: Any, run: RunRecord) -> bool:
+def entropy(axes: Any, run: Measured) -> bool:
     """Entropy of the policy: exact over the vocabulary, and estimated from the sampled tokens."""
     lines = [("policy/entropy", "exact"), ("policy/entropy_sampled", "estimated from samples")]
     return _lines(axes, run, lines, title="Entropy", y="nats per token", zero=True)
 
 
-def preserved(axes: Any, run: RunRecord) -> bool:
+def preserved(axes: Any, run: Measured) -> bool:
     """Share of tokens outside the clip range whose gradient is kept, by side (CE-GPPO, arXiv 2509.20712)."""
     lines = [("policy/preserved_left", "left of the clip range"), ("policy/preserved_right", "right of it")]
     return _lines(axes, run, lines, title="Preserved gradients", y="share of tokens", zero=True)
 
 
-def clip(axes: Any, run: RunRecord) -> bool:
+def clip(axes: Any, run: Measured) -> bool:
     """Share of tokens that the objective clips."""
     lines = [("policy/clip_fraction", "clipped"), ("policy/dual_clip_fraction", "dual-clipped")]
     return _lines(axes, run, lines, title="Clipping", y="share of tokens", zero=True)
 
 
-def kl(axes: Any, run: RunRecord) -> bool:
+def kl(axes: Any, run: Measured) -> bool:
     """Distance of the policy from the one that sampled, and from the reference where there is one."""
     lines = [("policy/kl_old", "to the sampling policy"), ("policy/kl_reference", "to the reference")]
     return _lines(axes, run, lines, title="KL divergence", y="nats per token")
 
 
-def length(axes: Any, run: RunRecord) -> bool:
+def length(axes: Any, run: Measured) -> bool:
     """Mean length of completions."""
     lines = [("completion/length", "mean")]
     return _lines(axes, run, lines, title="Completion length", y="tokens", zero=True)
 
 
-def shares(axes: Any, run: RunRecord) -> bool:
+def shares(axes: Any, run: Measured) -> bool:
     """What was lost: cut-off completions, groups that give no gradient, rows without a reward."""
     lines = [
         ("completion/truncated", "completions cut off"),
@@ -115,22 +116,22 @@ def shares(axes: Any, run: RunRecord) -> bool:
     return _lines(axes, run, lines, title="Lost rows", y="share", zero=True)
 
 
-def loss(axes: Any, run: RunRecord) -> bool:
+def loss(axes: Any, run: Measured) -> bool:
     """Every loss the run reports."""
-    names = [n for n in run.metric_names() if n.endswith("/loss")]
+    names = [n for n in run.metrics if n.endswith("/loss")]
     return _lines(axes, run, [(n, n.removesuffix("/loss")) for n in names[:5]], title="Loss", y="loss")
 
 
-def gradient(axes: Any, run: RunRecord) -> bool:
+def gradient(axes: Any, run: Measured) -> bool:
     """Gradient norm before clipping."""
     lines = [("policy/grad_norm", "norm before clipping")]
     return _lines(axes, run, lines, title="Gradient", y="L2 norm", zero=True)
 
 
-def time(axes: Any, run: RunRecord) -> bool:
+def time(axes: Any, run: Measured) -> bool:
     """Seconds of each phase of a step, stacked."""
-    names = [n for n in run.metric_names() if re.fullmatch(r"time/\w+_s", n)]
-    curves = {n: c for n in names if (c := by_step(run, n)) is not None}
+    names = [n for n in run.metrics if re.fullmatch(r"time/\w+_s", n)]
+    curves = {n: c for n in names if (c := run.curve(n)) is not None}
     if not curves:
         return False
     steps = np.unique(np.concatenate([c.steps for c in curves.values()]))
@@ -161,9 +162,9 @@ def _avg_and_widest_pass(names: Sequence[str]) -> list[str]:
 
 
 def _lines(
-    axes: Any, run: RunRecord, lines: Sequence[tuple[str, str]], *, title: str, y: str, zero: bool = False
+    axes: Any, run: Measured, lines: Sequence[tuple[str, str]], *, title: str, y: str, zero: bool = False
 ) -> bool:
-    curves = [(label, curve) for name, label in lines if (curve := by_step(run, name)) is not None]
+    curves = [(label, curve) for name, label in lines if (curve := run.curve(name)) is not None]
     for i, (label, curve) in enumerate(curves):
         _draw(axes, curve, i, label, band=len(curves) == 1)
     if not curves:
@@ -172,7 +173,12 @@ def _lines(
         axes.set_ylim(bottom=min(0.0, min(c.low.min() for _, c in curves)))
     ranged = any(c.ranges for _, c in curves) and len(curves) == 1
     window = window_of(max(len(c) for _, c in curves))
-    return _finish(axes, title, y, smoothed=window, band="range in a step" if ranged else "")
+    if len(curves) > 2:  # room for the legend above the lines
+        bottom, top = axes.get_ylim()
+        axes.set_ylim(bottom, bottom + (1.2 if len(curves) <= 4 else 1.4) * (top - bottom))
+    where, columns = ("upper center", 2) if len(curves) > 2 else ("best", 1)
+    band = "range in a step" if ranged else ""
+    return _finish(axes, title, y, smoothed=window, band=band, legend=where, columns=columns)
 
 
 def _draw(axes: Any, curve: Curve, i: int, label: str, *, band: bool) -> None:
@@ -203,5 +209,5 @@ def _finish(
     axes.set_ylabel(y)
     handles, _ = axes.get_legend_handles_labels()
     if len(handles) > 1 or (handles and title == "Accuracy"):
-        axes.legend(loc=legend, ncols=max(columns, 1 if len(handles) <= 4 else 2))
+        axes.legend(loc=legend, ncols=columns)
     return True

@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
-import html
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from crucible.analysis import report_html, style
 from crucible.analysis.arms import Arm, assign, read_arms
 from crucible.analysis.auto_arms import auto_arms
 from crucible.analysis.bands import mean_and_half
 from crucible.analysis.figure_definition import FigureDefinition, Panel, read_figure
+from crucible.analysis.frame import TARGET, with_choices
 from crucible.analysis.measured import Measured
 from crucible.analysis.paper_figures import figure_of, split_unfinished
+from crucible.analysis.report_origin import origin, provenance, shown_value
 from crucible.analysis.runs import Run
 from crucible.analysis.scalars import scalar
 from crucible.analysis.study_parts import number
 from crucible.analysis.tables.selection import differing, repeatable
-from crucible.rundir.provenance import read_provenance
 
 VALUES = {
     "accuracy_before": "accuracy before", "accuracy": "accuracy after", "final(reward/mean)": "reward",
     "final(true/success)": "true success", "final(policy/entropy)": "entropy", "mean(policy/preserved_left)": "left",
     "mean(policy/preserved_right)": "right", "mean(policy/kl_old)": "KL to old", "final(completion/length)": "length",
 }  # fmt: skip
+NOTE = (
+    "Means over seeds ± half of the 95 % t-interval. Reward, true success, entropy and length: last tenth of the "
+    "steps; left, right and KL: all steps."
+)
 CURVES = (
     ("reward/mean", "Reward", "mean reward"), ("true/success", "True success", "share, by program"),
     ("policy/entropy", "Entropy", "nats per token"), ("policy/kl_old", "KL to the old policy", "nats per token"),
@@ -44,8 +48,9 @@ def page(
     tables: Sequence[str] = (),
     figures: Sequence[str] = (),
     unfinished: bool = False,
+    made_by: str = "",
 ) -> str:
-    """The page as text. `arms`, `tables` and `figures` name files of analysis/.
+    """The page as text. `made_by` is the command. `arms`, `tables` and `figures` name files of analysis/.
 
     Without `arms`, and for runs of none of them, runs that differ in their seed alone are an arm; without
     `figures` the usual curves are drawn.
@@ -64,9 +69,9 @@ def page(
         ("What differs", _differences(known)),
         ("Every run", _runs_table(runs, measured)),
         ("What all runs share", _shared(used or runs)),
-        ("Provenance", _provenance(runs)),
+        ("Provenance", provenance(runs)),
     ]
-    return report_html.page(title, sections)
+    return report_html.page(title, sections, origin=origin(runs, made_by))
 
 
 def _overview(runs: Sequence[Run], left_out: Sequence[Run]) -> str:
@@ -95,13 +100,19 @@ def _arms(arms: Mapping[str, Arm], measured: Mapping[str, Measured]) -> str:
             found = [v for run in arm.runs if (v := scalar(measured[run.path], value)) is not None]
             if found:
                 seen.add(value)
-                middle, half = (float(x) for x in mean_and_half(found))
-                cells[value] = number(middle) + (f" ± {number(half)}" if len(found) > 1 else "")
+                cells[value] = plus_minus(*(float(x) for x in mean_and_half(found)))
         rows.append((arm, cells))
     shown = [value for value in VALUES if value in seen]
     body = [[arm.label, str(len(arm.runs)), *(cells.get(value, "–") for value in shown)] for arm, cells in rows]
-    note = "<p>Means over seeds ± half of the 95 % t-interval. Entropy, reward and length: last tenth of the steps.</p>"
-    return report_html.table(["arm", "seeds", *(VALUES[value] for value in shown)], body) + note
+    return report_html.table(["arm", "seeds", *(VALUES[value] for value in shown)], body) + report_html.notes([NOTE])
+
+
+def plus_minus(middle: float, half: float) -> str:
+    """Both with the digits that two significant ones of the half width leave; `number` without one."""
+    if not half > 0:
+        return number(middle)
+    digits = min(7, max(0, 1 - math.floor(math.log10(half))))
+    return f"{middle:.{digits}f} ± {half:.{digits}f}"
 
 
 def _table(name: str, runs: Sequence[Run], analysis_dir: Path) -> str:
@@ -142,12 +153,13 @@ def usual_figure(arms: Mapping[str, Arm]) -> FigureDefinition:
 
 
 def _differences(arms: Mapping[str, Arm]) -> str:
-    configs = [repeatable(arm.runs[0].config) for arm in arms.values()]
-    options = differing(configs)
+    configs = [with_choices(repeatable(arm.runs[0].config)) for arm in arms.values()]
+    options = sorted(name for name in differing(configs) if not name.endswith(TARGET))
     if not options:
         return "<p>The runs differ in nothing but their seed.</p>"
-    rows = [[name, *(_show(config.get(name, "–")) for config in configs)] for name in sorted(options)]
-    return report_html.table(["option", *(arm.label for arm in arms.values())], rows)
+    labels = [arm.label for arm in arms.values()]
+    cells = [[shown_value(config.get(name, "–")) for name in options] for config in configs]
+    return report_html.table(["arm", *options], [[label, *row] for label, row in zip(labels, cells, strict=True)])
 
 
 def _runs_table(runs: Sequence[Run], measured: Mapping[str, Measured]) -> str:
@@ -169,23 +181,5 @@ def _runs_table(runs: Sequence[Run], measured: Mapping[str, Measured]) -> str:
 def _shared(runs: Sequence[Run]) -> str:
     configs = [repeatable(run.config) for run in runs]
     different = differing(configs)
-    rows = [[name, _show(value)] for name, value in sorted(configs[0].items()) if name not in different]
+    rows = [[name, shown_value(value)] for name, value in sorted(configs[0].items()) if name not in different]
     return report_html.folded(f"{len(rows)} options", report_html.table(["option", "value"], rows))
-
-
-def _provenance(runs: Sequence[Run]) -> str:
-    rows = []
-    for run in runs:
-        known = read_provenance(Path(run.path))  # {} for a run of a results file
-        rows.append([
-            run.name, _show(run.facts.get("commit"))[:10], _show(run.facts.get("dirty")),
-            _show(run.facts.get("code_version")), _show(run.facts.get("started")), _show(known.get("command")),
-        ])  # fmt: skip
-    columns = ["run", "commit", "uncommitted changes", "code version", "started", "command"]
-    versions = {n: v for run in runs for n, v in (read_provenance(Path(run.path)).get("packages") or {}).items()}
-    listed = ", ".join(f"{html.escape(n)} {html.escape(str(v))}" for n, v in sorted(versions.items()))
-    return report_html.folded("Where each run came from", report_html.table(columns, rows)) + f"<p>{listed}</p>"
-
-
-def _show(value: Any) -> str:
-    return "" if value is None else f"{value:g}" if isinstance(value, float) else str(value)

@@ -9,34 +9,51 @@ from collections.abc import Sequence
 from typing import Any
 
 STYLE = """
-:root{color-scheme:light}
-body{font:15px/1.5 system-ui,sans-serif;color:#1a1a1a;margin:2rem auto;max-width:84rem;padding:0 1.2rem}
-h1{font-size:1.5rem;margin-bottom:.3rem} h2{font-size:1.15rem;margin:2.2rem 0 .6rem;border-bottom:1px solid #ddd}
-nav a{margin-right:1rem} .wide{overflow-x:auto}
+:root{color-scheme:light dark;--text:#1a1a1a;--soft:#555;--page:#fff;--line:#e2e2e2;--strong:#888;--link:#0072b2;
+--bad:#b34700}
+@media (prefers-color-scheme:dark){:root{--text:#e4e4e4;--soft:#a8a8a8;--page:#17181a;--line:#35373b;--strong:#777;
+--link:#7cc4f0;--bad:#ff9d5c}}
+body{font:15px/1.5 system-ui,sans-serif;color:var(--text);background:var(--page);margin:2rem auto;max-width:84rem;
+padding:0 1.2rem}
+a{color:var(--link)} code{font-size:.9em;overflow-wrap:anywhere}
+h1{font-size:1.5rem;margin-bottom:.3rem;overflow-wrap:anywhere}
+h2{font-size:1.15rem;margin:2.2rem 0 .6rem;border-bottom:1px solid var(--line)}
+nav{margin-top:.6rem} nav a{margin-right:1rem} .wide{overflow-x:auto} .wide+.wide{margin-top:1.2rem}
 table{border-collapse:collapse;font-size:13px;font-variant-numeric:tabular-nums}
-th,td{border-bottom:1px solid #e2e2e2;padding:.25rem .7rem .25rem 0;text-align:left;vertical-align:top}
-td{white-space:nowrap}
-th{border-bottom:1px solid #888;font-weight:600} td.long{white-space:normal;min-width:18rem}
-.failed,.dead,.missing,.unknown{color:#B34700;font-weight:600} summary{cursor:pointer;margin:.4rem 0}
-svg{max-width:100%;height:auto} .notes{font-size:12px;color:#555}
+th,td{border-bottom:1px solid var(--line);padding:.25rem .8rem .25rem 0;text-align:left;vertical-align:top}
+td{white-space:nowrap} td:first-child,th:first-child{position:sticky;left:0;background:var(--page)}
+th{border-bottom:1px solid var(--strong);font-weight:600;vertical-align:bottom}
+td.long{white-space:normal;min-width:18rem;overflow-wrap:anywhere}
+.failed,.dead,.missing,.unknown{color:var(--bad);font-weight:600} summary{cursor:pointer;margin:.4rem 0}
+figure{margin:0;padding:.6rem;background:#fff;border-radius:4px;overflow-x:auto}
+svg{max-width:100%;height:auto} .notes{font-size:12px;color:var(--soft)}
+@media print{:root{color-scheme:light;--text:#000;--soft:#333;--page:#fff;--line:#bbb;--link:#000;--bad:#000}
+@page{size:A4 landscape;margin:12mm} body{font-size:11px;max-width:none;margin:0;padding:0} nav{display:none}
+table,.notes{font-size:8.5px} td{white-space:normal;overflow-wrap:anywhere}
+.wide,figure{overflow:visible} figure{padding:0}
+td.long{min-width:0} td:first-child,th:first-child{position:static}
+h2{break-after:avoid} tr,figure{break-inside:avoid} details::details-content{content-visibility:visible;height:auto}}
 """
 STATES = ("failed", "dead", "missing", "unknown")
 LONG = 48  # characters from which a cell may wrap
 
 
-def page(title: str, sections: Sequence[tuple[str, str]]) -> str:
-    """A whole document; sections are (heading, HTML)."""
+def page(title: str, sections: Sequence[tuple[str, str]], *, origin: str) -> str:
+    """A whole document; sections are (heading, HTML), `origin` a line of text below the title."""
     links = " ".join(f'<a href="#s{i}">{html.escape(name)}</a>' for i, (name, _) in enumerate(sections))
     body = "\n".join(f'<h2 id="s{i}">{html.escape(name)}</h2>\n{text}' for i, (name, text) in enumerate(sections))
     return (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{html.escape(title)}</title>\n'
         f'<meta name="viewport" content="width=device-width,initial-scale=1">\n<style>{STYLE}</style></head>\n'
-        f"<body><h1>{html.escape(title)}</h1>\n<nav>{links}</nav>\n{body}\n</body></html>\n"
+        f'<body><h1>{html.escape(title)}</h1>\n<div class="notes">{_inline(origin)}</div>\n<nav>{links}</nav>\n'
+        f"{body}\n</body></html>\n"
     )
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Cells are text, and escaped; a run's state gets its colour."""
+    """Cells are text, and escaped; a run's state gets its colour. Columns without any text are left out."""
+    kept = [i for i in range(len(head)) if i == 0 or any(row[i] for row in rows)]
+    head, rows = [head[i] for i in kept], [[row[i] for i in kept] for row in rows]
     top = "".join(f"<th>{html.escape(cell)}</th>" for cell in head)
     body = "\n".join("<tr>" + "".join(_cell(cell) for cell in row) + "</tr>" for row in rows)
     return f'<div class="wide"><table><thead><tr>{top}</tr></thead><tbody>\n{body}\n</tbody></table></div>'
@@ -56,14 +73,15 @@ def notes(lines: Sequence[str]) -> str:
 
 
 def svg(figure: Any, prefix: str) -> str:
-    """A figure as an <svg> element; its ids get `prefix`, so that several fit into one page."""
+    """A figure as an <svg> element on white; its ids get `prefix`, so that several fit into one page."""
     out = io.StringIO()
     figure.savefig(out, format="svg", metadata={"Date": None})
     text = out.getvalue()
     text = re.sub(r"<metadata>.*?</metadata>", "", text[text.index("<svg") :], flags=re.DOTALL)
     text = re.sub(r'(?<= id=")([^"]+)', rf"{prefix}\1", text)
     text = re.sub(r"url\(#([^)]+)\)", rf"url(#{prefix}\1)", text)
-    return re.sub(r'(?<=href="#)([^"]+)', rf"{prefix}\1", text)
+    text = re.sub(r'(?<=href="#)([^"]+)', rf"{prefix}\1", text)
+    return f"<figure>{text}</figure>"
 
 
 def from_markdown(text: str) -> str:

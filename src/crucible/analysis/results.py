@@ -5,8 +5,8 @@
                "evaluations": [metrics rows of kind eval],
                "curves": [{"step": [...], "metrics": {"policy/entropy": [...]}}]}]}
 
-Evaluations before and after training keep the right answers of each problem; curves are means by step, thinned out
-to `points`. Numbers have six significant digits, those of curves five. A file stands in for the run directories
+Evaluations before and after training keep right answers and votes of each problem; curves are means by step, thinned
+out to `points`. Numbers have six significant digits, those of curves five. A file stands in for the run directories
 wherever runs are named.
 """
 
@@ -20,7 +20,9 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
-from crucible.analysis.runs import IDENTITY, Row, Run
+from crucible.analysis.curves import Curve, single
+from crucible.analysis.rows import Row
+from crucible.analysis.runs import IDENTITY, Run
 from crucible.errors import UserError, nearest
 from crucible.rundir.atomic import write_text
 from crucible.rundir.encoding import decode_numbers, encode
@@ -33,6 +35,7 @@ CURVES = (
     "policy/[pn]a_[hl]p", "policy/mass_*", "policy/covariance*", "policy/outside_band", "policy/prob_*",
 )  # fmt: skip
 PLACES = ("runs_dir", "cache_dir", "_target_")  # where things were kept: no part of a result
+BY_PROBLEM = ("right_of_", "votes_of_")
 HERE = ("host",)  # which machine it was: in the run's provenance.json
 
 
@@ -41,15 +44,15 @@ class StoredRun(Run):
     """A run of a results file."""
 
     evaluations: list[Row] = field(default_factory=list)
-    stored_curves: dict[str, tuple[list[float], list[float]]] = field(default_factory=dict)
+    stored_curves: dict[str, Curve] = field(default_factory=dict)
 
-    def rows(self, kind: str) -> list[Row]:
+    def rows(self, kind: str, names: Collection[str] | None = None) -> list[Row]:
         if kind != "eval":
             raise UserError(f"{self.path}: a results file keeps evaluations and curves by step, no {kind} rows; "
                             "give the run directories")  # fmt: skip
         return self.evaluations
 
-    def curves(self, names: Collection[str] | None = None) -> dict[str, tuple[list[float], list[float]]]:
+    def curves(self, names: Collection[str] | None = None) -> dict[str, Curve]:
         return {n: c for n, c in self.stored_curves.items() if names is None or n in names}
 
 
@@ -71,13 +74,14 @@ def write_results(
     shared = {k: v for k, v in configs[0].items() if all(k in c and same(c[k], v) for c in configs[1:])}
     lines = []
     for run, config, found in zip(runs, configs, chosen, strict=True):
+        short = {n: thinned(c.steps.tolist(), c.mean.tolist(), points) for n, c in found.items()}
         lines.append({
             "name": run.name,
             **{k: v for k, v in run.facts.items() if v is not None and k not in HERE},
             "config": {k: v for k, v in config.items() if k not in shared},
             "problems": [p.replace(f"{run.path}/", "") for p in run.problems],
             "evaluations": [_rounded(_slim(row)) for row in run.rows("eval")],
-            "curves": _rounded(_packed({n: thinned(*curve, points) for n, curve in found.items()}), digits=5),
+            "curves": _rounded(_packed(short), digits=5),
         })  # fmt: skip
     head = {"format": FORMAT, "made_by": made_by, "config": shared}
     body = ",\n".join(_text(line) for line in lines)
@@ -118,7 +122,7 @@ def same(a: Any, b: Any) -> bool:
 
 def _stored(path: Path, shared: Row, line: Row) -> StoredRun:
     curves = {
-        name: (list(map(float, part["step"])), [float(v) for v in decode_numbers(values)])
+        name: single(part["step"], [float(v) for v in decode_numbers(values)])
         for part in line["curves"]
         for name, values in part["metrics"].items()
     }
@@ -138,9 +142,7 @@ def _mean(values: Sequence[float]) -> float:
     return sum(finite) / len(finite) if finite else math.nan
 
 
-def _matching(
-    curves: dict[str, tuple[list[float], list[float]]], patterns: Sequence[str]
-) -> dict[str, tuple[list[float], list[float]]]:
+def _matching(curves: dict[str, Curve], patterns: Sequence[str]) -> dict[str, Curve]:
     return {n: c for n, c in curves.items() if any(fnmatchcase(n, p) for p in patterns)}
 
 
@@ -153,8 +155,8 @@ def _packed(curves: dict[str, tuple[list[float], list[float]]]) -> list[dict[str
 
 
 def _slim(row: Row) -> Row:
-    keep_counts = row.get("phase") in ("before", "after")
-    return {k: v for k, v in row.items() if keep_counts or "/right_of_" not in k}
+    keep = row.get("phase") in ("before", "after")
+    return {k: v for k, v in row.items() if keep or not k.rpartition("/")[2].startswith(BY_PROBLEM)}
 
 
 def _text(value: Any) -> str:

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from crucible.analysis.evaluation import evaluations, paired
-from crucible.analysis.load import RunRecord, load_run
+from crucible.analysis.find import one_run
+from crucible.analysis.rows import Row
 from crucible.errors import UserError
 
 HEADER = (
@@ -19,9 +20,9 @@ HEADER = (
 
 def facts(path: Path | str) -> dict[str, Any]:
     """The numbers of one finished run, as plain values. Errors: UserError for a run without an end."""
-    run = load_run(path)
-    rows = run.rows("update")
-    found = evaluations(run.rows("eval"))
+    run = one_run(path)
+    rows, evaluated = run.rows("update"), run.rows("eval")
+    found = evaluations(evaluated)
     if len(found) < 2 or found[-1].phase != "after":
         raise UserError(f"{path}: no evaluation before and after training; finish the run first (same command)")
     before, after = found[0], found[-1]
@@ -30,7 +31,7 @@ def facts(path: Path | str) -> dict[str, Any]:
     return {
         "experiment": Path(path).parent.name,
         "run_id": Path(path).name,
-        "seed": run.config["seed"],
+        "seed": run.seed,
         "data": before.data,
         "problems": len(before.right),
         "samples": before.n,
@@ -43,23 +44,14 @@ def facts(path: Path | str) -> dict[str, Any]:
         "rollout_s": mean(rows, "time/rollout_s"),
         "reward_s": mean(rows, "time/reward_s"),
         "update_s": mean(rows, "time/update_s"),
-        "eval": {n: [first_of(run, n), last_of(run, n)] for n in named(run)},
+        "eval": {n: [float(evaluated[0][n]), float(evaluated[-1][n])] for n in named(evaluated[0])},
     }
 
 
-def named(run: RunRecord) -> list[str]:
-    """What the evaluations say beside accuracy: reward, share of Yes, fulfilment by program."""
-    name = next(key for key in run.rows("eval")[0] if key.endswith("/reward")).removesuffix("/reward")
-    keys = [k for k in run.rows("eval")[0] if k.startswith((f"{name}/true/", f"{name}/yes/", f"{name}/reward"))]
-    return sorted(keys)
-
-
-def first_of(run: RunRecord, name: str) -> float:
-    return float(run.rows("eval")[0][name])
-
-
-def last_of(run: RunRecord, name: str) -> float:
-    return float(run.rows("eval")[-1][name])
+def named(row: Row) -> list[str]:
+    """What an evaluation says beside accuracy: reward, share of Yes, fulfilment by program."""
+    name = next(key for key in row if key.endswith("/reward")).removesuffix("/reward")
+    return sorted(k for k in row if k.startswith((f"{name}/true/", f"{name}/yes/", f"{name}/reward")))
 
 
 def mean(rows: Iterable[Mapping[str, Any]], name: str) -> float:

@@ -12,6 +12,7 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#0
 UNDATED = {"png": {"Software": None}, "svg": {"Date": None}}
 LINES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (8, 2)), (0, (1, 1)))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+FILLS = ("full", "none", "bottom")
 HATCHES = ("", "///", "...", "xxx", "\\\\\\", "++", "oo")
 SETTINGS: dict[Any, Any] = {
     "font.size": 9,
@@ -43,12 +44,11 @@ def line_with_marker(i: int) -> dict[str, Any]:
 
 
 def mark(i: int) -> dict[str, Any]:
-    """Colour and marker alone; hollow ones for the second seven, which share dashes with the first in grey."""
-    return {
-        "color": COLOURS[i % len(COLOURS)],
-        "marker": marker(i),
-        "markerfacecolor": "white" if i // len(COLOURS) % 2 else COLOURS[i % len(COLOURS)],
-    }
+    """Colour and marker alone; the second seven are hollow and the third half full: in grey dashes come again."""
+    fill = FILLS[i // len(COLOURS) % len(FILLS)]
+    colour = COLOURS[i % len(COLOURS)]
+    face = {"markerfacecolor": "white" if fill == "none" else colour, "markerfacecoloralt": "white"}
+    return {"color": colour, "marker": marker(i), "fillstyle": "full" if fill == "none" else fill, **face}
 
 
 def marker(i: int) -> str:

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from crucible.analysis.curves import by_step
-from crucible.analysis.evaluation import Evaluation, evaluations, paired, powers_up_to
-from crucible.analysis.load import RunRecord, load_run
+from crucible.analysis.evaluation import Evaluation, paired, powers_up_to
+from crucible.analysis.find import one_run
+from crucible.analysis.measured import Measured
+from crucible.analysis.rows import names_in
 from crucible.errors import UserError
 
 TRAINING = ("reward/", "true/")
@@ -49,15 +50,15 @@ def before_after_table(run_dir: Path | str) -> str:
     Intervals are 95 %; those of differences are paired by problem. Errors: UserError when `run_dir` is no
     directory, or has neither evaluations nor metrics.
     """
-    run = load_run(run_dir)
-    sections = [
-        section for section in (_held_out(run), _other_eval(run), _training(run), _reward_model(run)) if section
-    ]
+    run = one_run(run_dir)
+    measured = Measured(run)
+    found = (_held_out(measured), _other_eval(measured), _training(measured), _reward_model(measured))
+    sections = [section for section in found if section]
     if not sections:
         raise UserError(f"{run.path} has neither evaluations nor metrics yet (state: {run.state})")
-    lines = [f"{run.name}: {run.state}, step {run.status.get('step', '?')}"]
-    if run.status.get("error"):
-        lines.append(f"error: {run.status['error']}")
+    lines = [f"{run.name}: {run.state}, step {run.facts['step']}"]
+    if run.facts["error"]:
+        lines.append(f"error: {run.facts['error']}")
     lines += [_render(*section) for section in sections]
     lines += [f"note: {problem}" for problem in run.problems]
     return "\n".join(lines).rstrip() + "\n"
@@ -74,8 +75,8 @@ def held_out_rows(first: Evaluation, last: Evaluation) -> list[Row]:
     return rows
 
 
-def _held_out(run: RunRecord) -> Section | None:
-    found = evaluations(run.rows("eval"))
+def _held_out(run: Measured) -> Section | None:
+    found = run.evaluations
     if not found:
         return None
     rows, problems, first, last = [], [], found[0], found[-1]
@@ -91,16 +92,16 @@ def _held_out(run: RunRecord) -> Section | None:
     return f"Held-out ({'; '.join(problems)})", columns, rows
 
 
-def _other_eval(run: RunRecord) -> Section | None:
+def _other_eval(run: Measured) -> Section | None:
     """What evaluations say beyond right answers: the reward on held-out problems, true fulfilment, length.
 
     Also avg@k and pass@k of a run whose rows hold no counts by problem, with the intervals they hold."""
-    counted, rows = bool(evaluations(run.rows("eval"))), []
-    for name in run.metric_names("eval"):
+    counted, rows = bool(run.evaluations), []
+    for name in names_in(run.rows):
         tail = name.rsplit("/", 1)[-1]
         if not name.startswith("eval/") or tail.endswith(("_low", "_high")) or (counted and "@" in tail):
             continue
-        found = [r for r in run.rows("eval") if name in r]
+        found = [r for r in run.rows if name in r]
         if len(found) > 1:
             first, last = (_with_limits(r, name) for r in (found[0], found[-1]))
             change = f"{found[-1][name] - found[0][name]:+.3g}"
@@ -108,11 +109,11 @@ def _other_eval(run: RunRecord) -> Section | None:
     return ("Held-out, further metrics", ["metric", "first", "last", "difference"], rows) if rows else None
 
 
-def _training(run: RunRecord) -> Section | None:
-    names = [n for n in run.metric_names() if n.startswith(TRAINING) and n != "reward/std"]
+def _training(run: Measured) -> Section | None:
+    names = [n for n in run.metrics if n.startswith(TRAINING) and n != "reward/std"]
     rows, width = [], 1
-    for name in [*names, *(n for n in POLICY if n in run.metric_names())]:
-        curve = by_step(run, name)
+    for name in [*names, *(n for n in POLICY if n in run.metrics)]:
+        curve = run.curve(name)
         if curve is None or len(curve) < 2:
             continue
         width = max(1, min(10, len(curve) // 4))
@@ -123,12 +124,12 @@ def _training(run: RunRecord) -> Section | None:
     return "Training rollouts", ["metric", f"first{several}", f"last{several}", "difference"], rows
 
 
-def _reward_model(run: RunRecord) -> Section | None:
+def _reward_model(run: Measured) -> Section | None:
     """Rows of kind "reward_model": held-out accuracy of the reward model, by principle."""
-    found = run.rows("reward_model")
+    found = run.run.rows("reward_model")
     if not found:
         return None
-    names = [n for n in run.metric_names("reward_model") if n in found[-1]]
+    names = [n for n in names_in(found) if n in found[-1]]
     rows = [Row(n, _text(float(found[-1][n])), "", "") for n in names]
     return "Reward model, held-out", ["metric", "value", "", ""], rows
 

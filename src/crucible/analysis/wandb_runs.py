@@ -10,7 +10,8 @@ from collections.abc import Collection
 from typing import Any
 
 from crucible.analysis.flat_config import flatten
-from crucible.analysis.runs import IDENTITY, Row, Run, is_number, mean_by_step
+from crucible.analysis.rows import Row, is_number
+from crucible.analysis.runs import IDENTITY, Run
 from crucible.errors import UserError
 from crucible.rundir.status import one_line
 
@@ -24,13 +25,10 @@ class WandbRun(Run):
     _source: Any = None
     _history: list[Row] | None = None
 
-    def rows(self, kind: str) -> list[Row]:
+    def rows(self, kind: str, names: Collection[str] | None = None) -> list[Row]:
         if self._history is None:
             self._history = _rows(self._source.scan_history(), self.facts["steps"])
         return [row for row in self._history if row["kind"] == kind]
-
-    def curves(self, names: Collection[str] | None = None) -> dict[str, tuple[list[float], list[float]]]:
-        return mean_by_step(self.rows("update"), names)
 
 
 def wandb_runs(project: str, api: Any = None) -> list[WandbRun]:

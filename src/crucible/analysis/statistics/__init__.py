@@ -3,7 +3,7 @@
 | question | file |
 |---|---|
 | pass@k, all@k, avg@k out of counts | pass_at_k |
-| maj@k out of answers | votes |
+| maj@k out of votes | votes |
 | a mean over problems, with its interval | means |
 | standard errors with clusters; variance within and between problems | standard_errors |
 | a statistic over runs x tasks, with its interval | aggregates, stratified |
@@ -44,7 +44,7 @@ from crucible.analysis.statistics.profiles import Profile, performance_profile, 
 from crucible.analysis.statistics.seeds import compare_seeds
 from crucible.analysis.statistics.standard_errors import VarianceParts, standard_error, variance_parts
 from crucible.analysis.statistics.stratified import bootstrap_distribution, stratified_bootstrap
-from crucible.analysis.statistics.votes import maj_at_k, majority
+from crucible.analysis.statistics.votes import count_votes, maj_at_k, maj_at_k_by_problem
 
 __all__ = [
     "Difference",
@@ -60,12 +60,13 @@ __all__ = [
     "bootstrap_distribution",
     "bootstrap_interval",
     "compare_seeds",
+    "count_votes",
     "detectable_difference",
     "detectable_difference_of_means",
     "holm",
     "iqm",
     "maj_at_k",
-    "majority",
+    "maj_at_k_by_problem",
     "mcnemar",
     "mean",
     "mean_interval",

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from crucible.analysis.frame import with_choices
 from crucible.analysis.runs import Run
 from crucible.analysis.tables.cells import Cell, against_baseline, cell, with_best
-from crucible.analysis.tables.definition import Column, Row, TableDefinition
+from crucible.analysis.tables.definition import Column, Row, TableDefinition, with_rows_of
 from crucible.analysis.tables.measure import data_sets, scores_of
 from crucible.analysis.tables.reference import Printed, printed, read_reference
 from crucible.analysis.tables.selection import FINISHED, Chosen, choose, refuse_mixed_settings
@@ -28,6 +29,7 @@ class Built:
 
 def build(definition: TableDefinition, runs: Sequence[Run], root: Path, *, allow_mixed: bool, seed: int = 0) -> Built:
     """Every cell of the table. Errors: UserError for what `selection`, `measure` and `reference` refuse."""
+    definition = with_rows_of(definition, [with_choices(run.config) for run in runs])
     paper = paper_numbers(definition, root)
     chosen = tuple(choose(row, runs, allow_mixed=allow_mixed) for row in definition.rows)
     cells: list[list[Cell]] = [[] for _ in definition.rows]
@@ -38,11 +40,27 @@ def build(definition: TableDefinition, runs: Sequence[Run], root: Path, *, allow
             refuse_mixed_settings(chosen, column.name)
         for i, row in enumerate(chosen):
             cells[i].append(_cell(row, column, data, definition, allow_mixed, seed))
+    if definition.sort_by is not None:
+        order = _order(definition, cells)
+        chosen, cells, paper = tuple(chosen[i] for i in order), [cells[i] for i in order], [paper[i] for i in order]
+        definition = replace(definition, rows=tuple(definition.rows[i] for i in order))
     names = [row.name for row in definition.rows]
     baseline = None if definition.baseline is None else names.index(definition.baseline)
     compared, tests = against_baseline(cells, definition.columns, baseline, definition.level)
     best = with_best(compared, definition.columns, definition.level)
     return Built(definition, chosen, best, paper, tests, allow_mixed)
+
+
+def _order(definition: TableDefinition, cells: Sequence[Sequence[Cell]]) -> list[int]:
+    """Row numbers, the best value of the column `sort_by` first; equal ones and rows without a value as they stand."""
+    place = [column.name for column in definition.columns].index(definition.sort_by or "")
+    sign = 1.0 if definition.columns[place].better == "lower" else -1.0
+
+    def key(i: int) -> tuple[bool, float]:
+        estimate = cells[i][place].estimate
+        return (True, 0.0) if estimate is None else (False, sign * estimate.value)
+
+    return sorted(range(len(cells)), key=key)
 
 
 def paper_numbers(definition: TableDefinition, root: Path) -> list[list[Printed | None]]:

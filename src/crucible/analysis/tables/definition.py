@@ -14,12 +14,14 @@ rows:
   Start: {where: {}, phase: before, paper: base}
   GRPO: {arm: grpo, paper: GRPO}
   CE-GPPO 0.5/1: {where: {algo.loss: ce_gppo, algo.loss.beta1: 0.5}, paper: CE-GPPO 0.5/1}
+rows_by: sweep.algo                 # one more row for each value this option has among the runs
+sort_by: avg@16                     # the best of this column first; rows without a value last
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args, get_type_hints
@@ -64,7 +66,9 @@ class Row:
 class TableDefinition:
     name: str
     columns: tuple[Column, ...]
-    rows: tuple[Row, ...]
+    rows: tuple[Row, ...] = ()
+    rows_by: str | None = None
+    sort_by: str | None = None
     title: str = ""
     runs: tuple[str, ...] = ()
     arms: str | None = None
@@ -82,8 +86,9 @@ def read_table(name: str, root: Path) -> TableDefinition:
     """
     path = root / "tables" / f"{name}.yaml"
     raw = read_yaml(path, "table", root / "tables")
+    raw = {"rows": {}, **raw} if raw.get("rows_by") else raw
     for part in ("columns", "rows"):
-        if not isinstance(raw.get(part), dict) or not raw[part]:
+        if not isinstance(raw.get(part), dict) or not (raw[part] or (part == "rows" and raw.get("rows_by"))):
             raise UserError(f"{path}: {part}: a mapping of names is needed")
     columns = tuple(_made(Column, path, f"column {n}", {"name": n, **(v or {})}) for n, v in raw["columns"].items())
     rows = tuple(_made(Row, path, f"row {n}", {"name": n, **(v or {})}) for n, v in raw["rows"].items())
@@ -91,7 +96,9 @@ def read_table(name: str, root: Path) -> TableDefinition:
     given = {**raw, "name": name, "columns": columns, "rows": rows}
     given["runs"] = (runs,) if isinstance(runs, str) else tuple(runs)
     table = _made(TableDefinition, path, "", given)
-    if table.baseline is not None and table.baseline not in raw["rows"]:
+    if table.sort_by is not None and table.sort_by not in raw["columns"]:
+        raise UserError(f"{path}: sort_by {table.sort_by}: no such column{nearest(table.sort_by, raw['columns'])}")
+    if table.baseline is not None and table.baseline not in raw["rows"] and table.rows_by is None:
         raise UserError(f"{path}: baseline {table.baseline}: no such row{nearest(table.baseline, raw['rows'])}")
     if not 0 < table.level < 1:
         raise UserError(f"{path}: level {table.level}: between 0 and 1, e.g. 0.95")
@@ -105,6 +112,22 @@ def read_table(name: str, root: Path) -> TableDefinition:
         for row in rows
     ]
     return dataclasses.replace(table, rows=tuple(placed))
+
+
+def with_rows_of(table: TableDefinition, configs: Sequence[Mapping[str, Any]]) -> TableDefinition:
+    """The table with a row for each value of `rows_by` in flat configs. Errors: UserError where none has it."""
+    if table.rows_by is None:
+        return table
+    values = dict.fromkeys(config[table.rows_by] for config in configs if table.rows_by in config)
+    if not values:
+        hint = nearest(table.rows_by, {name for config in configs for name in config})
+        raise UserError(f"table {table.name}: rows_by {table.rows_by}: no run has this option{hint}")
+    more = [Row(name=str(value), where={**table.where, table.rows_by: value}) for value in values]
+    rows = (*table.rows, *more)
+    names = [row.name for row in rows]
+    if table.baseline is not None and table.baseline not in names:
+        raise UserError(f"table {table.name}: baseline {table.baseline}: no such row{nearest(table.baseline, names)}")
+    return dataclasses.replace(table, rows=rows)
 
 
 def table_names(root: Path) -> list[str]:

@@ -9,16 +9,22 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from crucible.analysis.evaluation import COUNTS
+from crucible.analysis.evaluation import COUNTS, VOTES
 from crucible.analysis.frame import split_name
-from crucible.analysis.runs import Row as MetricsRow
-from crucible.analysis.runs import Run, is_number
-from crucible.analysis.statistics import all_at_k_by_problem, avg_at_k_by_problem, pass_at_k_by_problem
+from crucible.analysis.rows import Row as MetricsRow
+from crucible.analysis.rows import is_number
+from crucible.analysis.runs import Run
+from crucible.analysis.statistics import (
+    all_at_k_by_problem,
+    avg_at_k_by_problem,
+    maj_at_k_by_problem,
+    pass_at_k_by_problem,
+)
 from crucible.analysis.statistics.interval import Values
 from crucible.analysis.tables.definition import Column
 from crucible.errors import UserError, nearest
 
-AT_K = re.compile(r"(?P<kind>pass|all)@(?P<k>\d+)|(?P<avg>avg)@(?P<n>\d+|n)")
+AT_K = re.compile(r"(?P<kind>pass|all|maj)@(?P<k>\d+)|(?P<avg>avg)@(?P<n>\d+|n)")
 BY_PROBLEM = {"pass": pass_at_k_by_problem, "all": all_at_k_by_problem}
 
 
@@ -52,8 +58,9 @@ def scores_of(
     if runs and not have:
         known = sorted({name for run in runs for name in _known(run)})
         at = f" on {', '.join(data)}" if data else ""
+        votes = " (maj@k needs votes_of_<n>, stored where a problem has one answer)" if "maj@" in column.metric else ""
         raise UserError(
-            f"column {column.name}: no run has the metric {column.metric}{at}{nearest(column.metric, known)}; "
+            f"column {column.name}: no run has the metric {column.metric}{at}{votes or nearest(column.metric, known)}; "
             f"there are: {', '.join(known)}"
         )
     if len(have) < len(found) and not allow_mixed and phase != "before":
@@ -128,7 +135,7 @@ def _evaluated(run: Run, column: Column, phase: str, data: Sequence[str], allow_
 def _problems(
     run: Run, row: MetricsRow, data: str, wanted: re.Match[str], allow_mixed: bool
 ) -> tuple[Values, int] | None:
-    """(score of each problem, samples a problem) out of `right_of_<n>`; avg@8 is not avg@16 of the same policy."""
+    """(score of each problem, samples a problem) out of right answers and votes; avg@8 is not avg@16 of a policy."""
     for key, right in row.items():
         match = COUNTS.fullmatch(key)
         if not match or match["data"] != data or not isinstance(right, list) or not right:
@@ -140,7 +147,10 @@ def _problems(
         kind, k = wanted["kind"], int(wanted["k"])
         if k > n:
             raise UserError(f"{kind}@{k} of {run.name} on {data}: it has {n} samples a problem; k is at most {n}")
-        return BY_PROBLEM[kind](samples, right, k), n
+        if kind in BY_PROBLEM:
+            return BY_PROBLEM[kind](samples, right, k), n
+        votes = row.get(VOTES.format(data=data, n=n))
+        return (maj_at_k_by_problem(votes, n, k), n) if votes else None
     return None
 
 
@@ -149,7 +159,7 @@ def final_mean(run: Run, metric: str, window: float) -> float:
     curve = run.curves([metric]).get(metric)
     if curve is None:
         return math.nan
-    last = np.asarray(curve[1][-max(1, round(window * len(curve[1]))) :], dtype=np.float64)
+    last = curve.mean[-max(1, round(window * len(curve))) :]
     finite = last[np.isfinite(last)]
     return float(finite.mean()) if len(finite) else math.nan
 

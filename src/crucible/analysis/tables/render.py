@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 import re
 from collections.abc import Callable, Sequence
 
@@ -14,10 +15,11 @@ from crucible.analysis.tables.text import difference_text, value_text
 CSV = ("row", "column", "paper", "paper_source", "value", "low", "high", "seeds", "problems", "error_over_problems",
        "interval", "difference", "difference_low", "difference_high", "p", "p_holm", "test", "p_over_problems", "best",
        "not_distinguishable_from_best", "runs", "missing")  # fmt: skip
-_LATEX = {"\\": r"\textbackslash{}", "~": r"$\sim$", "^": r"\^{}", "<": "$<$", ">": "$>$", "–": "--"}
+_LATEX = {"\\": r"\textbackslash{}", "~": r"$\sim$", "^": r"\^{}", "<": "$<$", ">": "$>$", "–": "--", "-": "$-$"}
 _LATEX |= {c: f"\\{c}" for c in "&%$#_{}"}
 
 
+FITTING = "\\resizebox{\\ifdim\\width>\\textwidth\\textwidth\\else\\width\\fi}{!}{%"
 Grid = tuple[list[str], list[list[str]]]  # head, rows
 
 
@@ -29,14 +31,18 @@ def markdown(built: Built) -> str:
 
 
 def latex(built: Built) -> str:
-    """Two tabulars inside one table; needs \\usepackage{booktabs}."""
-    parts = ["% needs \\usepackage{booktabs}", "\\begin{table}", "\\centering", "\\small"]
-    parts.append(f"\\caption{{{_tex(built.definition.title or built.definition.name)}}}")
-    for head, body in _grids(built, bold=lambda text: f"\x01{text}\x02"):
+    """A float for the values and one for the differences, each made smaller where it is wider than the text."""
+    title = _tex(built.definition.title or built.definition.name)
+    remarks = ["\\begin{flushleft}\\footnotesize", *(f"{_tex(note)}\\\\" for note in notes(built)), "\\end{flushleft}"]
+    parts = ["% needs \\usepackage{booktabs,graphicx}"]
+    grids = _grids(built, bold=lambda text: f"\x01{text}\x02")
+    for i, (head, body) in enumerate(grids):
+        of = f": differences to {_tex(built.definition.baseline or '')}" if i else ""
+        parts += ["\\begin{table}", "\\centering", "\\small", f"\\caption{{{title}{of}}}", FITTING]
         parts += [f"\\begin{{tabular}}{{l{'r' * (len(head) - 1)}}}", "\\toprule", _tex_line(head), "\\midrule"]
-        parts += [*map(_tex_line, body), "\\bottomrule", "\\end{tabular}", ""]
-    parts += ["\\begin{flushleft}\\footnotesize", *(f"{_tex(note)}\\\\" for note in notes(built)), "\\end{flushleft}"]
-    return "\n".join([*parts, "\\end{table}"]) + "\n"
+        parts += [*(f"{_tex_line(line)}[2pt]" for line in body), "\\bottomrule", "\\end{tabular}}"]
+        parts += [*(remarks if i == len(grids) - 1 else []), "\\end{table}", ""]
+    return "\n".join(parts)
 
 
 def as_csv(built: Built) -> str:
@@ -51,7 +57,8 @@ def as_csv(built: Built) -> str:
             writer.writerow([
                 row.name, column.name, number.value if number else "", number.source if number else "",
                 *((e.value, e.low, e.high) if e else ("", "", "")), len(cell.scores),
-                "" if outcomes is None else len(outcomes), cell.error_over_problems, e.method if e else "",
+                "" if outcomes is None else len(outcomes),
+                "" if math.isnan(cell.error_over_problems) else cell.error_over_problems, e.method if e else "",
                 *((d.interval.value, d.interval.low, d.interval.high, d.p, cell.p_corrected, d.method)
                   if d else ("",) * 6),
                 cell.by_problem.p if cell.by_problem else "", cell.best, cell.tied,
@@ -88,9 +95,19 @@ def _line(cells: Sequence[str]) -> str:
 
 
 def _tex(text: str) -> str:
-    escaped = re.sub(r"[\\~^<>–&%$#_{}]", lambda m: _LATEX[m[0]], text)
+    escaped = re.sub(r"[\\~^<>–&%$#_{}]|(?<![\w-])-(?=\d)", lambda m: _LATEX[m[0]], text)
     return escaped.replace("\x01", "\\textbf{").replace("\x02", "}")
 
 
+def _tex_cell(text: str) -> str:
+    """What follows a value, its interval and n or p, goes in small print below it."""
+    value, bracket, rest = text.partition(" [")
+    if not bracket:
+        return _tex(text)
+    bold = "\x02" if value.startswith("\x01") else ""
+    small = _tex(f"[{rest}".replace("\x02", ""))
+    return rf"\begin{{tabular}}[t]{{@{{}}r@{{}}}}{_tex(value + bold)}\\{{\scriptsize {small}}}\end{{tabular}}"
+
+
 def _tex_line(cells: Sequence[str]) -> str:
-    return " & ".join(map(_tex, cells)) + r" \\"
+    return " & ".join(map(_tex_cell, cells)) + r" \\"
