@@ -1,0 +1,24 @@
+"""The program in a completion."""
+
+from __future__ import annotations
+
+import re
+
+FENCE = re.compile(r"^[ \t]*(```+|~~~+)[ \t]*([^\s`]*)[^\n`]*\n(.*?)(?:^[ \t]*\1[ \t]*$|\Z)", re.DOTALL | re.MULTILINE)
+NAMES = {
+    "python": ("python", "python3", "py"),
+    "javascript": ("javascript", "js", "node"),
+    "bash": ("bash", "sh", "shell"),
+    "perl": ("perl", "pl"),
+    "c": ("c",),
+}
+
+
+def last_code_block(text: str, language: str = "python") -> str | None:
+    """The last fenced block marked with the language or with nothing; None where there is none.
+
+    A block of another language is never taken. One that is not closed (a completion cut off) ends with the text.
+    """
+    names = NAMES.get(language, (language,))
+    blocks = [body for _, mark, body in FENCE.findall(text) if not mark or mark.lower() in names]
+    return blocks[-1] if blocks else None
