@@ -112,9 +112,10 @@ def _with_lora(model: Any, lora: dict[str, Any], gradient_checkpointing: bool) -
     known = {"r", "alpha", "targets", "dropout"}
     if set(lora) - known or not {"r", "alpha"} <= set(lora):
         raise UserError(f"model.lora has the keys {sorted(lora)}; it takes r, alpha and optionally targets, dropout")
-    for name, kinds in {"r": int, "alpha": (int, float), "dropout": (int, float)}.items():
+    numbers: dict[str, tuple[type, ...]] = {"r": (int,), "alpha": (int, float), "dropout": (int, float)}
+    for name, kinds in numbers.items():
         if isinstance(lora.get(name, 0), bool) or not isinstance(lora.get(name, 0), kinds):
-            raise UserError(f"model.lora.{name}={lora[name]}: must be a {'whole ' if kinds is int else ''}number")
+            raise UserError(f"model.lora.{name}={lora[name]}: must be a {'whole ' if kinds == (int,) else ''}number")
     try:
         from peft import LoraConfig, get_peft_model
     except ImportError as error:

@@ -38,12 +38,15 @@ def load_pretrained(
     try:
         with _quiet():
             tokenizer = AutoTokenizer.from_pretrained(name, revision=revision)
-            model, report = AutoModelForCausalLM.from_pretrained(
+            loaded: Any = AutoModelForCausalLM.from_pretrained(
                 name, revision=revision, dtype=dtype, output_loading_info=True, **more
             )
+        model, report = loaded
     except Exception as error:  # what a foreign folder makes its many readers raise is of no common kind
         place = "" if local else ": no folder of this name, and neither the hub nor its cache gives it"
         raise UserError(f"{where}: cannot load {name_or_path!r}{place}: {_reason(error)}") from error
+    for how in ("is_local", "local_files_only"):  # it was loaded: `Policy.save` would store it with what it is
+        tokenizer.init_kwargs.pop(how, None)
     if lacking := sorted(report["missing_keys"]):
         raise UserError(
             f"{where}: the weights in {name_or_path!r} lack {len(lacking)} tensors of a {type(model).__name__} "
