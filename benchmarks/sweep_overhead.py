@@ -4,8 +4,8 @@ whatever else the machine does.
     python benchmarks/sweep_overhead.py                  # expansion and status of 2,000 points
     python benchmarks/sweep_overhead.py --jobs 200       # and real jobs, beside bare sbatch (needs SLURM)
 
-Peers, in the same run: full Hydra composition of each point; `sbatch --array` of the same Python
-program without Crucible or submitit; `sbatch --array` of `true`.
+Peers, in the same run: full Hydra composition of each point; `sbatch --array` of `true`; of the same one-step runs,
+started without the launcher; submitit's array of a function that does nothing.
 """
 
 from __future__ import annotations
@@ -36,8 +36,16 @@ seeds: range(1,6)
 TRIVIAL = """
 base: [steps=1]
 grid: ["batch_size=range(1,{})"]
-seeds: 1
+seeds: {}
 resources: {{hours: 0.5, memory_gb: 0.2, parallel: 8}}
+"""
+ROUNDS = 4  # the peers take turns, since the load of a machine drifts
+THE_SAME_RUN = """
+import os, sys
+from trial_program import train
+optim = {"_target_": "trial_program.constant"}
+size, run_id = int(os.environ["SLURM_ARRAY_TASK_ID"]), os.environ["SLURM_JOB_ID"]
+train(optim=optim, seed=1, steps=1, batch_size=size, experiment="t", run_id=run_id, runs_dir=sys.argv[1])
 """
 
 
@@ -48,7 +56,8 @@ Times = dict[str, tuple[float, float]]  # CPU and wall seconds
 def timed(what: str, times: Times) -> Iterator[None]:
     cpu, wall = time.process_time(), time.perf_counter()
     yield
-    times[what] = (time.process_time() - cpu, time.perf_counter() - wall)
+    before = times.get(what, (0.0, 0.0))
+    times[what] = (before[0] + time.process_time() - cpu, before[1] + time.perf_counter() - wall)
 
 
 def expansion(folder: Path, times: Times) -> None:
@@ -87,7 +96,7 @@ def expansion(folder: Path, times: Times) -> None:
 
 
 def jobs(folder: Path, count: int, times: Times) -> None:
-    """`count` one-step runs through the launcher, and bare arrays of the same length and throttle."""
+    """About `count` one-step runs through the launcher, and bare arrays of the same length and throttle."""
     from tests.slurm.cluster import Cluster
     from tests.slurm.cluster_conf import Shape
     from tests.sweeps.lab import TRIAL, Lab
@@ -99,19 +108,24 @@ def jobs(folder: Path, count: int, times: Times) -> None:
         sys.path.insert(0, str(TRIAL))
         from crucible.sweeps.slurm import Slurm
 
-        for name, command in {
-            "sbatch --array of `true`": "true",
-            "sbatch --array of `python -c 'import submitit'`": f"{sys.executable} -c 'import submitit'",
-        }.items():
-            with timed(f"{count} x {name}", times):
-                array(folder, count, f"srun {command}" if command != "true" else command)
+        (folder / "same.py").write_text(THE_SAME_RUN)
         lab = Lab(folder / "lab", cluster=Slurm(resources={}))
         (folder / "lab" / "sweeps").mkdir(parents=True)
-        (folder / "lab" / "sweeps" / "t.yaml").write_text(TRIVIAL.format(count + 1))
-        with timed(f"{count} x Crucible", times):
-            with timed("  of which: the launcher returned after", times):
-                lab.act()
-            lab.wait(lambda seen: len(seen.having("finished")) == count, 1800)
+        each = count // ROUNDS
+        for turn in range(ROUNDS):
+            with timed(f"{each * ROUNDS} x sbatch --array of `true`", times):
+                array(folder, each, "true")
+            with timed(f"{each * ROUNDS} x sbatch --array of the same runs", times):
+                array(folder, each, f"srun {sys.executable} {folder}/same.py {folder}/bare{turn}")
+            assert len(list((folder / f"bare{turn}").glob("t/*/status.json"))) == each
+            with timed(f"{each * ROUNDS} x submitit's array of os.getpid", times):
+                empty(folder / f"empty{turn}", each)
+            (folder / "lab" / "sweeps" / "t.yaml").write_text(TRIVIAL.format(each + 1, turn))
+            with timed(f"{each * ROUNDS} x Crucible", times):
+                with timed("  of which: the launcher returned after, all rounds", times):
+                    lab.act()
+                wait_for("--me")
+            assert lab.states() == {"finished": each}
     finally:
         cluster.down(remove=True)
 
@@ -121,8 +135,26 @@ def array(folder: Path, count: int, command: str) -> None:
         ["sbatch", "--parsable", "--mem=200M", f"--array=1-{count}%8", f"--output={folder}/%a.out", "--wrap", command],
         capture_output=True, text=True, check=True,
     ).stdout.strip()  # fmt: skip
-    while subprocess.run(["squeue", "-h", "-j", job], capture_output=True, text=True, check=False).stdout.strip():
+    wait_for("-j", job)
+
+
+def wait_for(*which: str) -> None:
+    while subprocess.run(["squeue", "-h", *which], capture_output=True, text=True, check=False).stdout.strip():
         time.sleep(0.1)
+
+
+def empty(folder: Path, count: int) -> None:
+    """What submitit and SLURM cost by themselves."""
+    import submitit
+
+    executor = submitit.SlurmExecutor(folder, max_num_timeout=0)
+    executor.update_parameters(mem="200MB", time=30, array_parallelism=8, stderr_to_stdout=True)
+    submitted = executor.map_array(getpid, range(count))
+    wait_for("-j", submitted[0].job_id.partition("_")[0])
+
+
+def getpid(_: int) -> int:
+    return os.getpid()
 
 
 def main() -> None:
@@ -138,7 +170,8 @@ def main() -> None:
             measure(Path(folder))
     print("  CPU s   wall s")
     for what, (cpu, wall) in times.items():
-        per_job = f"  {1000 * wall / count:7.1f} ms a job" if what.startswith(f"{count} x") else ""
+        many = what.partition(" x ")[0]
+        per_job = f"  {1000 * wall / int(many):7.1f} ms a job" if many.isdigit() else ""
         print(f"{cpu:7.2f}  {wall:7.2f}  {what}{per_job}")
 
 

@@ -104,27 +104,33 @@ class Place:
     rank: int
     world: int
     local_rank: int
-    address: str
-    port: int
+    address: str = ""  # where the ranks meet; "" on SLURM, where Lightning finds it
+    port: int = 0
 
 
 def place() -> Place | None:
-    """Set by torchrun, srun or submitit's local executor; None for a process that nobody started as a rank."""
+    """Set by torchrun, srun or submitit's local executor; None for a process that nobody started as a rank.
+
+    Loads nothing: a job asks before it knows whether its run wants torch.
+    """
     env = os.environ
     if "RANK" in env and "WORLD_SIZE" in env:
         local = int(env.get("LOCAL_RANK", env["RANK"]))
         return Place(int(env["RANK"]), int(env["WORLD_SIZE"]), local, env["MASTER_ADDR"], int(env["MASTER_PORT"]))
     if env.get("SLURM_STEP_ID", "").isdigit() and "SLURM_PROCID" in env:  # a job step, not the batch script itself
-        from lightning.pytorch.plugins.environments import SLURMEnvironment
-
-        slurm = SLURMEnvironment(auto_requeue=False)
         world = int(env.get("SLURM_STEP_NUM_TASKS", env.get("SLURM_NTASKS", "1")))
-        return Place(slurm.global_rank(), world, slurm.local_rank(), slurm.main_address, slurm.main_port)
+        return Place(int(env["SLURM_PROCID"]), world, int(env["SLURM_LOCALID"]))
     if "SUBMITIT_LOCAL_NTASKS" in env:
         rank, world = int(env["SUBMITIT_LOCAL_GLOBALID"]), int(env["SUBMITIT_LOCAL_NTASKS"])
         port = 20_000 + int(env.get("SUBMITIT_LOCAL_JOB_ID", "0").split("_")[0]) % 20_000
         return Place(rank, world, int(env.get("SUBMITIT_LOCAL_LOCALID", rank)), "127.0.0.1", port)
     return None
+
+
+def started_rank() -> int:
+    """The rank this process was started as; 0 if nobody started it as one."""
+    here = place()
+    return 0 if here is None else here.rank
 
 
 @contextmanager
@@ -171,8 +177,9 @@ def _group(here: Place) -> Iterator[None]:
     import torch
     import torch.distributed as dist
 
+    address, port = (here.address, here.port) if here.address else _meeting_point_on_slurm()
     os.environ |= {  # what Lightning's environments read
-        "MASTER_ADDR": here.address, "MASTER_PORT": str(here.port), "LOCAL_RANK": str(here.local_rank),
+        "MASTER_ADDR": address, "MASTER_PORT": str(port), "LOCAL_RANK": str(here.local_rank),
         "NODE_RANK": os.environ.get("NODE_RANK", os.environ.get("SLURM_NODEID", "0")),
     }  # fmt: skip
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
@@ -183,3 +190,10 @@ def _group(here: Place) -> Iterator[None]:
         yield
     finally:
         dist.destroy_process_group()
+
+
+def _meeting_point_on_slurm() -> tuple[str, int]:
+    from lightning.pytorch.plugins.environments import SLURMEnvironment
+
+    slurm = SLURMEnvironment(auto_requeue=False)
+    return slurm.main_address, slurm.main_port

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import copy
+import shutil
 from pathlib import Path
 
 import pytest
 
+from crucible.config.compose import compose
 from crucible.config.identity import run_id
 from crucible.errors import UserError
 from crucible.sweeps.composition import open_composer
@@ -103,6 +105,25 @@ def test_the_quick_way_equals_full_composition_on_the_real_config(lab: Lab) -> N
     assert len({composed.config["experiment"] for composed in quick}) == 2, "the interpolation follows the choice"
 
 
+def test_a_composition_leaves_no_trace_in_the_next(lab: Lab, tmp_path: Path) -> None:
+    """They share the files that were read; each must be what Hydra alone makes of it."""
+    root = tmp_path / "program"
+    shutil.copytree(TRIAL, root)
+    (root / "conf" / "optim" / "everywhere.yaml").write_text("# @package _global_\nsteps: 99\noptim: {lr: 0.2}\n")
+    points = [
+        ["seed=1", "optim.lr=0.3", "steps=7"],
+        ["seed=2", "+optim@again=decay"],
+        ["seed=3", "optim=everywhere", "optim.lr=0.4", "+optim.more=1"],
+        ["seed=4", "optim=everywhere"],
+        ["seed=5", "optim=decay", "+optim@_global_=constant"],
+        ["seed=6"],
+    ]
+    alone = [compose(overrides, root, checked=False) for overrides in points]
+    with open_composer(root) as composer:
+        assert [composer.compose_fully(overrides) for overrides in points] == alone
+        assert [composer.compose_fully(overrides) for overrides in points[::-1]] == alone[::-1]
+
+
 def test_ids_are_those_of_the_whole_config(lab: Lab) -> None:
     """Found from the texts of branches that points share."""
     found = points(lab, REPOSITORY, grid=["algo=grpo,ce_gppo", "optim.lr=1e-4,1", "batch.samples_per_prompt=4,8"])
@@ -170,7 +191,14 @@ def test_an_unknown_sweep_names_the_nearest(lab: Lab) -> None:
         load("beta", lab.folder / "sweeps")
 
 
-@pytest.mark.parametrize("file", sorted((REPOSITORY / "sweeps").rglob("*.yaml")), ids=lambda p: p.stem)
+LONG = {"online"}  # each of 59 algorithms is a composition of its own
+FILES = [
+    pytest.param(file, id=file.stem, marks=[pytest.mark.slow] if file.stem in LONG else [])
+    for file in sorted((REPOSITORY / "sweeps").rglob("*.yaml"))
+]
+
+
+@pytest.mark.parametrize("file", FILES)
 def test_every_sweep_of_the_repository_expands(file: Path) -> None:
     definition = load(file.relative_to(REPOSITORY / "sweeps").with_suffix("").as_posix(), REPOSITORY / "sweeps")
     with open_composer(REPOSITORY) as composer:

@@ -128,14 +128,15 @@ def test_what_one_machine_cannot_give_is_refused(lab: Lab) -> None:
     assert lab.states() == {"new": 2}
 
 
-def test_slots_get_their_own_gpus(lab: Lab) -> None:
-    """CUDA_VISIBLE_DEVICES as each run saw it, from the provenance it wrote."""
+def test_slots_get_their_own_gpus_and_runs_their_threads(lab: Lab) -> None:
+    """CUDA_VISIBLE_DEVICES and OMP_NUM_THREADS as each run saw them, from the provenance it wrote."""
     lab.cluster = Local(resources={}, at_once=2, gpus=[4, 5, 6, 7])
-    lab.write(resources={"gpus": 2, "hours": 0.5}, base=["step_seconds=0.2"])
+    lab.write(resources={"gpus": 2, "cpus": 3, "hours": 0.5}, base=["step_seconds=0.2"])
     lab.act()
     seen = lab.wait_for("finished", 90)
     used = [json.loads((s.point.run_dir / "provenance.json").read_text()) for s in seen.standings]
     assert sorted(p["variables"]["CUDA_VISIBLE_DEVICES"] for p in used) == ["4,5", "6,7"]
+    assert {p["variables"]["OMP_NUM_THREADS"] for p in used} == {"3"}
 
 
 def test_debug_runs_here_and_reports_a_failure(lab: Lab, capsys) -> None:

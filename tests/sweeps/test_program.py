@@ -22,7 +22,7 @@ from tests.sweeps.lab import REPOSITORY, Lab
 def test_a_dry_run_counts_gpu_hours_and_writes_nothing(lab: Lab) -> None:
     lab.write(resources={"gpus": 4, "nodes": 2, "hours": 1.5}, seeds="1,2,3")
     lab.act(dry_run=True)
-    assert "6 runs: 6 new; action=submit would send 6" in lab.said[-1]
+    assert "6 runs: 6 new\naction=submit would send 6 of them" in lab.said[-1]
     assert "at most 72 GPU hours" in lab.said[-1]
     assert not lab.runs.exists()
 
@@ -76,8 +76,12 @@ def test_a_finished_run_in_another_experiment_is_found(lab: Lab) -> None:
     lab.cluster = Debug(resources={})
     lab.write("first", base=["steps=2"], experiment="here")
     lab.act("first")
-    lab.write("second", base=["steps=2"], experiment="there")
-    assert lab.states("second") == {"finished": 2}
+    lab.write("second", base=["steps=2"], experiment="there", seeds="1,2")
+    assert lab.states("second") == {"finished": 2, "new": 2}
+    seen = lab.act("second", dry_run=True)
+    rows = {row.split()[0]: row for row in lab.said[-1].splitlines() if "seed" in row}
+    assert all(s.state in rows[s.point.run_id] for s in seen.standings), "what is there, and what is not"
+    assert "would send 2 of them" in lab.said[-1]
     assert not (lab.runs / "there").exists()
 
 
@@ -115,6 +119,7 @@ def test_a_job_of_another_number_of_processes_than_the_run_wants_is_refused(lab:
         (["sweep=t", "cluster=slrum"], 'cluster has no option "slrum" (did you mean "slurm"?)'),
         (["sweep=t", "cluster.at_one=3"], 'did you mean "at_once"'),
         (["sweep=t", "resources.gpsu=3"], 'did you mean "gpus"'),
+        (["sweep=t", "overrides=[batchsize=3]"], 'did you mean "batch_size"'),
         (["action=status"], "sweep"),
     ],
 )
@@ -126,6 +131,17 @@ def test_mistakes_on_the_command_line_are_one_line(lab: Lab, arguments: list[str
     assert message in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
     assert not (lab.runs / ".sweeps").exists()
+
+
+@pytest.mark.parametrize(
+    "written", ["[steps=2, batch_size=3]", '["steps=2","batch_size=3"]', r"[steps\=2,'batch_size=3']"]
+)
+def test_overrides_of_all_points_on_the_command_line(lab: Lab, written: str) -> None:
+    lab.write(grid=["optim.lr=0.1"])
+    done = lab.cli("sweep=t", f"overrides={written}", "action=status")
+    assert "0/2" in done.stdout, done.stderr
+    (standing,) = lab.act(action="status", overrides=["steps=2", "batch_size=3"]).standings
+    assert standing.point.run_id in done.stdout
 
 
 def test_help_shows_settings_clusters_and_sweeps() -> None:
@@ -140,6 +156,14 @@ def test_no_torch_is_loaded() -> None:
     modules = "crucible.sweeps.cli, crucible.sweeps.program, crucible.sweeps.worker"
     code = f"import sys, {modules}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.slow  # loads torch
+def test_a_rank_composes_nothing() -> None:
+    """It gets the config as it was composed at submission."""
+    code = "import sys, crucible.sweeps.worker, crucible.run; print({'hydra', 'omegaconf'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"
 
 
 def test_setup_lines_and_options_add_up_and_other_keys_win_by_order() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
@@ -26,6 +27,7 @@ def main(root: Path) -> None:
         _refuse_unknown(argv, root)
         # keys of parts are forced in: resources takes any, and for the others our own check names the nearest
         argv = [f"++{item}" if "." in item.partition("=")[0] and item[0].isalpha() else item for item in argv]
+        argv = [_escaped(item) if item.startswith("overrides=") else item for item in argv]
         composed = compose(argv, root, name="sweep", target=PROGRAM)
         from crucible.parts import Parts
         from crucible.sweeps.program import sweep
@@ -44,6 +46,13 @@ def _refuse_unknown(argv: list[str], root: Path) -> None:
         name = item.lstrip("+~").partition("=")[0].partition(".")[0]
         if name not in known:
             raise UserError(f"unknown option {name}{nearest(name, known)}; options: {', '.join(known)}")
+
+
+def _escaped(item: str) -> str:
+    """overrides=[steps=2] as Hydra's grammar wants it: an = inside a list is escaped or quoted."""
+    name, _, value = item.partition("=")
+    pieces = re.split(r"""('(?:\\.|[^'])*'|"(?:\\.|[^"])*")""", value)  # every second one is quoted
+    return f"{name}=" + "".join(p if i % 2 else re.sub(r"(?<!\\)=", r"\=", p) for i, p in enumerate(pieces))
 
 
 def help_text(root: Path) -> str:

@@ -29,6 +29,7 @@ from crucible.config.compose import Composed, explain, resolved
 from crucible.config.hydra_errors import CONFIG_ERRORS
 from crucible.config.hydra_setup import set_up
 from crucible.errors import UserError
+from crucible.sweeps.config_loader import Loader
 
 Plain = dict[str, Any]
 
@@ -52,7 +53,9 @@ class Composer:
     def __init__(self, root: Path, name: str) -> None:
         self.root = root
         self.name = name
-        self._loader = GlobalHydra.instance().config_loader()
+        hydra = GlobalHydra.instance().hydra
+        assert hydra is not None
+        self._loader = hydra.config_loader = Loader(hydra.config_loader.get_search_path())
         self._parser = OverridesParser.create(config_loader=self._loader)
         self._parsed: dict[str, Override] = {}
         self._groups: dict[str, bool] = {}
@@ -77,13 +80,13 @@ class Composer:
         parsed = [self.parse(text) for text in overrides]
         values = [override for override in parsed if self._is_value(override)]
         structure = [override for override in parsed if not self._is_value(override)]
-        keys = [override.key_or_group for override in values]
-        forced = [o.key_or_group for o in structure if not self._is_group(o)]
-        if any(_under(a, b) or _under(b, a) for a in forced for b in keys) or _nested(keys):
-            return self.compose_fully(overrides)  # order matters: leave it to Hydra
+        keys = tuple(override.key_or_group for override in values)
         # points of one template all set the same keys, so no value of another point can stay behind
-        at = (tuple(str(override.input_line) for override in structure), tuple(keys))
+        at = (tuple(str(override.input_line) for override in structure), keys)
         if at not in self._templates:
+            forced = [o.key_or_group for o in structure if not self._is_group(o)]
+            if any(_under(a, b) or _under(b, a) for a in forced for b in keys) or _nested(keys):
+                return self.compose_fully(overrides)  # order matters: leave it to Hydra
             self._templates[at] = self._make_template(overrides)
         template = self._templates[at]
         return Composed(self._with_values(template, values), template.origin)
@@ -112,7 +115,7 @@ class Composer:
     def _is_group(self, override: Override) -> bool:
         key = override.key_or_group
         if key not in self._groups:
-            self._groups[key] = "/" in key or bool(self._loader.get_group_options(key))
+            self._groups[key] = "/" in key or bool(self._loader.repository.get_group_options(key))
         return self._groups[key] and not isinstance(override.value(), dict)
 
     def _make_template(self, overrides: Sequence[str]) -> _Template:

@@ -59,7 +59,8 @@ def sweep(
         return _status(sweep, points, ledger, console, metric, rows, watch)
     if dry_run:
         seen = survey(points, ledger)
-        _plan(seen, _chosen(seen, action), cluster, console, action)
+        console.print(status_table(sweep, seen, metric=metric, rows=rows))
+        _plan(_chosen(seen, action), cluster, console, action)
         return seen
     with ledger.lock():
         seen = survey(points, ledger)
@@ -132,9 +133,9 @@ def _status(
     return seen
 
 
-def _plan(seen: Survey, chosen: Sequence[Point], cluster: Cluster, console: Console, action: str) -> None:
+def _plan(chosen: Sequence[Point], cluster: Cluster, console: Console, action: str) -> None:
     """dry_run=true: what the action would do, and what it could cost."""
-    console.print(f"{summary(seen)}; action={action} would {'cancel' if action == 'cancel' else 'send'} {len(chosen)}")
+    console.print(f"action={action} would {'cancel' if action == 'cancel' else 'send'} {len(chosen)} of them")
     if action == "cancel":
         return
     for resources, count in Counter(point.resources for point in chosen).items():

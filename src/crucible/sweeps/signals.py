@@ -16,7 +16,7 @@ requeues by itself: save, "stop". The loop only saves and leaves; the worker
 
 A handler that saves would deadlock under DDP (only one rank enters the barrier) and would save once
 per forked data worker. So handlers only set a flag, children of fork are told apart by their pid,
-and data workers should get `worker_init_fn=ignore_in_data_worker`. Use
+and helper processes (the workers of the rewards) call `leave_to_the_program`. Use
 `SLURMEnvironment(auto_requeue=False)`.
 """
 
@@ -79,9 +79,11 @@ class StopFlag:
         self._wish = 0
 
 
-def ignore_in_data_worker(worker_id: int = 0) -> None:
-    """DataLoader `worker_init_fn`: srun sends USR2 to every process of a step; only the trainer acts."""
-    signal.signal(signal.SIGUSR2, signal.SIG_IGN)
+def leave_to_the_program() -> None:
+    """In a helper process: SLURM signals every process of a job step, a terminal every process of its group, and only
+    the program acts; it ends its helpers itself."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR2):
+        signal.signal(number, signal.SIG_IGN)
 
 
 def patient_python() -> str:

@@ -16,6 +16,7 @@ from typing import Any
 
 import crucible
 from crucible.errors import UserError
+from crucible.ranks import started_rank
 from crucible.rundir.code import changed_files, code_version, running_copy, source_hashes
 from crucible.rundir.directory import Superseded
 from crucible.rundir.existing import is_run
@@ -58,11 +59,6 @@ def work(point_file: str) -> str:
     return state or "unknown"
 
 
-def rank() -> int:
-    """Rank of this process in its job, 0 outside one."""
-    return int(os.environ.get("SLURM_PROCID", os.environ.get("SUBMITIT_LOCAL_GLOBALID", "0")))
-
-
 def _state(run_dir: Path) -> str | None:
     return (read_status(run_dir) or {}).get("state")
 
@@ -95,7 +91,7 @@ def _take_over(run_dir: Path) -> None:
     (A node that lost its slurmd, or the network, keeps its processes.) That copy sees it in
     `RunDir.owns` and stops.
     """
-    if rank() == 0 and is_run(run_dir):
+    if started_rank() == 0 and is_run(run_dir):
         RunLock.acquire(run_dir, takeover=True).release()
 
 
@@ -107,9 +103,9 @@ def _note_failure(run_dir: Path, failure_file: Path, error: Exception) -> None:
     if isinstance(error, Superseded):
         return
     text = one_line(error if isinstance(error, UserError) else f"{type(error).__name__}: {error}")
-    if rank() != 0:
+    if (rank := started_rank()) != 0:
         if not failure_file.exists():
-            write_json(failure_file, {"error": f"rank {rank()}: {text}"})
+            write_json(failure_file, {"error": f"rank {rank}: {text}"})
         return
     if not is_run(run_dir):
         write_json(failure_file, {"error": text})
@@ -123,7 +119,7 @@ def _requeue(run_dir: Path, point: Mapping[str, Any]) -> None:
     """Put this job back into its queue, unless that has been done too often or it is being cancelled."""
     if "SUBMITIT_LOCAL_JOB_ID" in os.environ and "SLURM_JOB_ID" not in os.environ:
         sys.exit(RESTART_LOCALLY)
-    if rank() != 0 or "SLURM_JOB_ID" not in os.environ:
+    if started_rank() != 0 or "SLURM_JOB_ID" not in os.environ:
         return
     restarts = int(os.environ.get("SLURM_RESTART_COUNT", "0"))
     if restarts >= point["max_requeues"]:

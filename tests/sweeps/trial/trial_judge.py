@@ -9,7 +9,7 @@ from pathlib import Path
 from trial_gate import OUTAGE, pass_gate
 
 from crucible.rewards.exact import Exact
-from crucible.types import Completion, Prompt, Scores, Task
+from crucible.types import Completion, Context, Prompt, Scores, Task
 
 PATIENCE = 3  # calls of a process before it may have to wait: the first evaluation and two steps
 
@@ -21,10 +21,10 @@ class Judge(Exact):
         super().__init__(task=task, right=right, wrong=wrong)
         self.run_id, self.calls = path.name, 0
 
-    def __call__(self, prompts: Sequence[Prompt], completions: Sequence[Completion]) -> Scores:
+    def __call__(self, prompts: Sequence[Prompt], completions: Sequence[Completion], context: Context) -> Scores:
         self.calls += 1
         if self.calls > PATIENCE:
             pass_gate(self.run_id)
         if os.path.exists(os.environ.get(OUTAGE, "")):
             raise ConnectionError("the judge does not answer")
-        return super().__call__(prompts, completions)
+        return super().__call__(prompts, completions, context)
