@@ -82,7 +82,10 @@ def run(
         with recorded(run_dir, parts), parts["watchdog"].watching(run_dir, report):
             # before any model
             parts.make("batch", "sampling", "optim", "evaluation", "reward_runtime", "trouble", "task")
-            share_out(parts, ranks, locate(algo["_target_"]))
+            kind = locate(algo["_target_"])
+            if hasattr(kind, "look_ahead"):
+                kind.look_ahead(parts)
+            share_out(parts, ranks, kind)
             journal = parts.add("journal", Journal(run_dir, parts["logger"], report))
             module = parts.build(algo)
             beat_with(module.model)

@@ -95,7 +95,6 @@ class OnlineRL(pl.LightningModule):
         old_logps: Literal["sampler", "recompute"] = "sampler",
     ):
         super().__init__()
-        refuse_misfit(task, reward)
         seed_global(derived_seed(seed, "global"))
         self.automatic_optimization = False
         self.policy, self.model = policy, policy.model
@@ -128,6 +127,13 @@ class OnlineRL(pl.LightningModule):
         self.steps_done = 0
         self.updates_done = 0
         self.seen_ids: set[str] = set()
+
+    @staticmethod
+    def look_ahead(parts: Any) -> None:
+        """Before any model is loaded: do the data have what the reward and the check of the data read?"""
+        task = parts["task"]
+        for reader in (getattr(task, "check", None), parts["reward"] if parts["ranks"].main else None):
+            refuse_misfit(task, reader)
 
     def callbacks(self, parts: Any) -> list[pl.Callback]:
         """What this kind of run does at the end of a step, before anything else does."""

@@ -222,6 +222,8 @@ class RunDir:
         Errors: UserError if checkpoints were stored and none is whole: starting over would be no resume.
         """
         path = checkpoints.latest(self.checkpoints, self._report)
+        if path is not None:
+            checkpoints.finish_pruning(self.checkpoints, path, self.keep_checkpoints)
         saved = (status.read_status(self.path) or {}).get("checkpoint")
         if path is None and saved:
             raise UserError(
@@ -246,8 +248,10 @@ class RunDir:
             self._lock = None
 
     def discard(self) -> None:
-        """Remove a closed run that has done nothing."""
+        """Remove a closed run that has done nothing, and its experiment's folder where nothing else is in it."""
         shutil.rmtree(self.path)
+        with contextlib.suppress(OSError):  # it holds other runs
+            self.path.parent.rmdir()
 
     def __enter__(self) -> RunDir:
         return self

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -136,6 +137,16 @@ def running(pid):
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
         return False
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGUSR2])
+def test_signals_that_a_scheduler_sends_to_everybody_are_left_to_the_program(runtime, number):
+    run(runtime, "value 1")
+    before = runtime.pool.replaced
+    for worker in runtime.pool._workers:
+        os.kill(worker.process.pid, number)
+    assert [o.value for o in run(runtime, *["value 1"] * 8)] == [1.0] * 8
+    assert runtime.pool.replaced == before
 
 
 def test_rows_without_a_value_are_no_zeros():

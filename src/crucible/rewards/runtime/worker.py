@@ -23,6 +23,7 @@ from typing import Any
 
 from crucible.errors import UserError
 from crucible.rewards.runtime.wire import IDLE, LOADING, Page, framed, receive
+from crucible.sweeps.signals import leave_to_the_program
 
 FLUSH_SECONDS = 0.02  # results are sent at least this often, and at the end of a batch of items
 LONGEST = 300  # characters of a problem
@@ -106,5 +107,5 @@ def _words(error: BaseException, before: str = "") -> str:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the program's business; it kills us
+    leave_to_the_program()
     main(*(int(argument) for argument in sys.argv[1:4]))
