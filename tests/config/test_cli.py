@@ -93,7 +93,7 @@ def test_hydras_own_flags_work(train: Train) -> None:
         ("+experiment=x", "+experiment: this option exists already; write it without the + (a recipe is +experiments="),
         ("experiments=paper/mini", "experiments: a recipe is chosen with a plus, +experiments=NAME; there are: paper/"),
         ("data=bare", "data.file has no value (???): give one, data.file=VALUE"),
-        ("experiment=${nothing}", "experiment: Interpolation key 'nothing' not found"),
+        ("experiment=${nothing}", "experiment: interpolation key 'nothing' not found"),
         (
             "+experiments=paper/mnii",
             '+experiments has no option "paper/mnii" (did you mean "paper/mini"?); '

@@ -186,7 +186,6 @@ def test_killed_and_resumed_with_everything_that_remembers(small_run, killed_run
 
 
 def test_a_critic_learns_alone_at_first_and_comes_back_after_a_kill(small_run, killed_run):
-
     options = ("algo=vapo", KEEP, "algo.critic.pretrain_steps=1", "algo.critic.learning_rate=0.05", "steps=4",
                "checkpoint_every=2", "optim.warmup_updates=0")  # fmt: skip
     whole = small_run("run_id=whole", *options)

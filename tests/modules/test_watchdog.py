@@ -106,5 +106,5 @@ def test_no_heartbeat_is_none(tmp_path):
 
 @pytest.mark.parametrize("minutes", [0, -1.0, float("nan")])
 def test_minutes_out_of_range(minutes):
-    with pytest.raises(UserError, match="watchdog.minutes"):
+    with pytest.raises(UserError, match=r"watchdog\.minutes"):
         Watchdog(minutes=minutes)

@@ -155,6 +155,32 @@ def test_killed_between_any_two_system_calls(tmp_path, monkeypatch, same_step):
     assert n > 5
 
 
+def test_old_ones_are_pruned_only_once_the_new_one_reads_back(tmp_path, monkeypatch):
+    """A disk that says it wrote, and did not."""
+    save(tmp_path, 1, writing(b"good"), keep=1)
+    forget = checkpoints.forget_cached
+
+    def lost(path: Path) -> None:
+        path.write_bytes(b"bat")
+        forget(path)
+
+    monkeypatch.setattr(checkpoints, "forget_cached", lost)
+    with pytest.raises(UserError, match=r"step-000002.ckpt cannot be read back: .*earlier ones are kept"):
+        save(tmp_path, 2, writing(b"bad"), keep=1)
+    assert latest(tmp_path, lambda line: None).read_bytes() == b"good"
+
+
+def test_what_a_killed_process_left_to_prune_is_pruned_but_nothing_beside_a_damaged_one(tmp_path):
+    for step in (1, 2, 3):
+        save(tmp_path, step, writing(b"x"), keep=3)
+    (tmp_path / ".step-000004.ckpt.tmp-1-a").write_bytes(b"y")
+    checkpoints.finish_pruning(tmp_path, checkpoints.checkpoint_file(tmp_path, 2), keep=1)
+    assert list(stored(tmp_path)) == [1, 2, 3]
+    checkpoints.finish_pruning(tmp_path, checkpoints.checkpoint_file(tmp_path, 3), keep=2)
+    assert sorted(p.name for p in tmp_path.iterdir() if p.suffix == ".ckpt") == ["step-000002.ckpt", "step-000003.ckpt"]
+    assert len(list(tmp_path.iterdir())) == 4
+
+
 def test_later_steps_of_a_past_that_was_left_are_removed(tmp_path):
     save(tmp_path, 40, writing(b"a"))
     save(tmp_path, 60, writing(b"b")).write_bytes(b"damaged")

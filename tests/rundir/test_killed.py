@@ -24,13 +24,19 @@ def test_leftovers_of_killed_writes_are_no_harm(path):
     with opened(path) as run:
         run.save_checkpoint(1, lambda p: p.write_bytes(b"one"))
     (path / ".status.json.tmp-1-aa").write_text('{"st')
+    (path / "samples").mkdir()
+    (path / "samples" / ".step-000001.jsonl.tmp-1-dd").write_bytes(b"{")
     (path / "checkpoints" / ".step-000002.ckpt.tmp-1-bb").write_bytes(b"tw")
     (path.parent / ".run-1.tmp-1-cc").mkdir()
     with (path / "metrics.001.jsonl").open("ab") as file:
         file.write(b'{"kind":"update","st')
-    with opened(path) as run:
+    heard: list[str] = []
+    with opened(path, report=heard.append) as run:
+        assert not [p for p in path.rglob(".*")]
+        assert any("metrics.001.jsonl: 20 bytes of a row that was never finished are cut off" in line for line in heard)
         assert run.latest_checkpoint().name == "step-000001.ckpt"
         run.save_checkpoint(2, lambda p: p.write_bytes(b"two"))
+    assert (path / "metrics.001.jsonl").read_bytes().endswith(b"}\n")
     assert len(list((path / "checkpoints").iterdir())) == 4
     assert [p for p in [*path.iterdir(), *path.parent.iterdir()] if p.name.startswith(".")] == []
 

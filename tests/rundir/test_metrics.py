@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from crucible.errors import UserError
 from crucible.rundir.encoding import decode_numbers, encode
-from crucible.rundir.jsonl import JsonlWriter, line_of, read_jsonl, write_jsonl
+from crucible.rundir.jsonl import JsonlWriter, line_of, read_jsonl, repair, write_jsonl
 from crucible.rundir.metrics import join_attempts, metrics_file, read_metrics
 
 names = st.text(min_size=1, max_size=8).filter(lambda s: s not in ("kind", "step", "update", "phase"))
@@ -82,6 +82,30 @@ def test_damage_in_the_middle_is_left_out_and_reported(tmp_path):
     assert len(heard) == 2
     assert ":2:" in heard[0]
     assert ":5:" in heard[1]
+
+
+@pytest.mark.parametrize("rubbish", [b"", b"\0" * 70, b'{"half": ', b"\n\n", b'{"half\0\0\n\0\0'])
+def test_a_torn_end_is_cut_off_at_the_first_bad_byte_for_every_cut(tmp_path, rubbish):
+    written = [{"kind": "update", "step": s, "text": "ä\U0001f600\n"} for s in (1, 2)]
+    lines = [line_of(row) for row in written]
+    whole, path = b"".join(lines), tmp_path / "metrics.001.jsonl"
+    for cut in range(len(whole) + 1):
+        path.write_bytes(whole[:cut] + rubbish)
+        complete = b"".join(lines[: sum(cut >= end - 1 for end in np.cumsum([len(line) for line in lines]))])
+        if rubbish and cut in (len(lines[0]) - 1, len(whole) - 1) and not rubbish.startswith(b"\n"):
+            complete = complete[: complete.rfind(b"\n", 0, -1) + 1]  # the rubbish is on the line of a row
+        lost = repair(path)
+        assert path.read_bytes() == complete
+        assert lost == max(0, cut + len(rubbish) - len(complete))
+        assert repair(path) == 0
+
+
+def test_damage_between_whole_rows_is_left_where_it_is(tmp_path):
+    path = tmp_path / "metrics.001.jsonl"
+    content = line_of({"step": 1}) + b'{"step": 2, "x\n' + line_of({"step": 3})
+    path.write_bytes(content)
+    assert repair(path) == 0
+    assert path.read_bytes() == content
 
 
 def test_a_row_that_did_not_fit_is_taken_back(tmp_path):
@@ -154,6 +178,16 @@ def test_a_run_killed_and_resumed_joins_to_the_uninterrupted_one(lives):
     assert [r["step"] for r in joined] == list(range(1, end + 1))
     numbers = [r["attempt"] for r in joined]
     assert numbers == sorted(numbers)
+
+
+def test_a_row_that_every_attempt_writes_anew_stays_where_it_was():
+    about_the_judge = {"kind": "reward_model", "step": 0}
+    before = {"kind": "eval", "step": 0, "phase": "before"}
+    one = [about_the_judge, before, row(1), row(1, text="again")]
+    two = [about_the_judge, {"kind": "attempt", "from_step": 1}, row(2)]
+    assert join_attempts([one]) == one
+    assert join_attempts([one, two]) == [*one, row(2)]
+    assert join_attempts([one[:1], two[:1], one]) == one
 
 
 def test_attempt_files_are_joined_in_order_of_number(tmp_path):

@@ -60,7 +60,7 @@ def _with_hydra(root: Path, argv: list[str]) -> None:
     from omegaconf import DictConfig
 
     from crucible.config.compose import explain, refuse_nameless, resolved, verify
-    from crucible.config.hydra_errors import CONFIG_ERRORS
+    from crucible.config.hydra_errors import CONFIG_ERRORS, tripped
     from crucible.config.hydra_setup import set_up
 
     running = False
@@ -89,6 +89,10 @@ def _with_hydra(root: Path, argv: list[str]) -> None:
         if running:  # an error of the run itself, not of its config
             raise
         raise UserError(explain(error, overrides, root)) from error
+    except (ValueError, TypeError, AttributeError) as error:
+        if running:
+            raise
+        raise UserError(tripped(overrides, error)) from error
 
 
 def _refuse_unknown_flags(argv: list[str]) -> None:

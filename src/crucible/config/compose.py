@@ -43,7 +43,7 @@ def compose(
     before = HydraConfig.instance().cfg
     try:
         with initialize_config_dir(str(root / "conf"), version_base="1.3"):
-            node = hydra_compose(name, list(overrides), return_hydra_config=True)
+            node = _hydras(name, list(overrides))
         HydraConfig.instance().set_config(node)
         with open_dict(node):
             hydra = node.pop("hydra")
@@ -62,6 +62,15 @@ def refuse_nameless(overrides: Sequence[str]) -> None:
     for override in overrides:
         if not override.lstrip("+~").partition("=")[0].strip():
             raise UserError(f"cannot read the override {override!r}: options are written name=VALUE")
+
+
+def _hydras(name: str, overrides: list[str]) -> DictConfig:
+    try:
+        return hydra_compose(name, overrides, return_hydra_config=True)
+    except hydra_errors.CONFIG_ERRORS:
+        raise
+    except (ValueError, TypeError, AttributeError, KeyError, IndexError, AssertionError, RecursionError) as error:
+        raise UserError(hydra_errors.tripped(overrides, error)) from error
 
 
 def resolved(node: DictConfig, hydra: Any, root: Path) -> Composed:

@@ -69,12 +69,19 @@ def forced(overrides: Sequence[str], key: str) -> list[str]:
     return [f"++{o}" if o.startswith(f"{key}=") else o for o in overrides]
 
 
+def tripped(overrides: Sequence[str], error: BaseException) -> str:
+    """Some values make Hydra fail in its own code: algo=1, algo=[1,2]. The choices of an axis are names."""
+    shown = " ".join(o if o.isprintable() else repr(o) for o in overrides)
+    return f"cannot make a config of {shown}: an axis takes the name of an option ({type(error).__name__} in Hydra)"
+
+
 def _unreadable(override: str) -> str:
     """An override that is not NAME=VALUE in Hydra's grammar."""
     name, equals, _ = override.partition("=")
     if not equals:
-        return f"cannot read {override!r}: options are written {name or 'name'}=VALUE"
-    return f"cannot read the override {override}: its brackets or quotes do not match, or its value needs quotes"
+        return f"cannot read {override!r}: options are written {name if name.isprintable() else 'name'}=VALUE"
+    shown = override if override.isprintable() else repr(override)
+    return f"cannot read the override {shown}: its brackets or quotes do not match, or its value needs quotes"
 
 
 def _missing_file(error: MissingConfigException, root: Path, primary: str) -> str:

@@ -25,6 +25,7 @@ from crucible.config.batch import Batch
 from crucible.config.check import Origin
 from crucible.config.signatures import Signature, read
 from crucible.errors import UserError
+from crucible.rundir.secrets import refuse_secrets
 
 NUMBERS_IN = ("batch", "sampling")  # nodes whose numbers a constraint may name without a path
 _PLAIN = frozenset((str, int, float, bool, type(None)))
@@ -32,7 +33,8 @@ PARTS_IN = ("", "algo")  # nodes whose parts a constraint may name without a pat
 
 
 def enforce(config: Mapping[str, Any], origin: Origin | None = None) -> None:
-    """Raise UserError with one line for each rule that is broken."""
+    """Raise UserError with one line for each rule that is broken, and for a credential, which would be stored."""
+    refuse_secrets(config)
     found = list(dict.fromkeys(broken(config, origin or Origin())))
     if found:
         raise UserError("\n".join(found))

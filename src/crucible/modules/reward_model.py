@@ -19,12 +19,14 @@ from torch import Tensor
 from crucible.errors import UserError
 from crucible.feedback.extract import wordings
 from crucible.modules import rm_data, rm_metrics
+from crucible.modules.random_state import random_state, restore_random_state
 from crucible.modules.rm_proofreader import copied, trained_proofreader
 from crucible.modules.rm_questions import pack
 from crucible.modules.rm_recipe import RewardModelRecipe, cache_folder
 from crucible.modules.rm_scorer import Judge, teach_words
 from crucible.modules.updates import no_loader
 from crucible.policy import Policy
+from crucible.pulse import beat
 from crucible.rewards.rlbff import held_out_row
 
 
@@ -131,6 +133,7 @@ class RewardModel(pl.LightningModule):
                 "smaller recipe.learning_rate"
             )
         optimizer.step()
+        beat("training the reward model")
         schedule = self.lr_schedulers()
         schedule.step()
         self.updates_done += 1
@@ -195,11 +198,16 @@ class RewardModel(pl.LightningModule):
     # -- resume --------------------------------------------------------------------------------
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        checkpoint["crucible"] = {"steps_done": self.steps_done, "updates_done": self.updates_done}
+        checkpoint["crucible"] = {
+            "steps_done": self.steps_done,
+            "updates_done": self.updates_done,
+            "random": random_state(),
+        }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         state = checkpoint["crucible"]
         self.steps_done, self.updates_done = state["steps_done"], state["updates_done"]
+        restore_random_state(state["random"])
 
 
 def _from_scratch(policy: Policy) -> bool:

@@ -6,13 +6,21 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from crucible.pulse import beat
+
 
 @contextmanager
 def progress(title: str, total: int, report: Callable[[str], None]) -> Iterator[Callable[[int, str], None]]:
     """Yields `show(done, note)`. On a terminal every call moves the bar; elsewhere only calls with a
     note are reported, as one line each."""
     if not sys.stderr.isatty():
-        yield lambda done, note: report(f"{title}: {done}/{total}, {note}") if note else None
+
+        def tell(done: int, note: str) -> None:
+            beat(title)
+            if note:
+                report(f"{title}: {done}/{total}, {note}")
+
+        yield tell
         return
 
     from rich.console import Console
@@ -29,6 +37,7 @@ def progress(title: str, total: int, report: Callable[[str], None]) -> Iterator[
         task = bar.add_task(title, total=total, note="")
 
         def show(done: int, note: str) -> None:
+            beat(title)
             bar.update(task, completed=done)
             if note:
                 bar.update(task, note=note)

@@ -102,6 +102,15 @@ def prune(folder: Path, step: int, keep: int) -> None:
                 leftover.unlink()
 
 
+def finish_pruning(folder: Path, newest: Path, keep: int) -> None:
+    """What a process did not get done that was killed after it had saved `newest`, which is whole.
+
+    Not where there is a damaged one beyond it: that stays to be looked at until the next is saved.
+    """
+    if newest == next(reversed(stored(folder).values())):
+        prune(folder, step_of(newest), keep)
+
+
 def fault(path: Path) -> str | None:
     """Why a checkpoint must not be loaded, or None for a whole one."""
     if not path.is_file():

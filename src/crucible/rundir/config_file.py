@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,13 +28,24 @@ hydra:
 def write_config(path: Path, config: Mapping[str, Any], *, command: str, home: Path | None = None) -> None:
     """Write `config` with the commands that made it and that make it again.
 
-    `home` is the folder the file will stand in, where that is not yet `path.parent`.
+    `home` is the folder the file will stand in, where that is not yet `path.parent`. Errors: UserError for half
+    characters (of a command line that is not UTF-8).
     """
+    import yaml
     from omegaconf import OmegaConf
+    from omegaconf._utils import get_omega_conf_dumper
 
     folder = shlex.quote(str(home or path.parent))
     plain = {name: value for name, value in config.items() if name != "hydra"}
-    body = OmegaConf.to_yaml(OmegaConf.create(_escape(plain)))
+    values = OmegaConf.to_container(OmegaConf.create(_escape(plain)))
+    texts = list(_texts(values))
+    if half := next((text for text in texts if any("\ud800" <= c <= "\udfff" for c in text)), None):
+        raise UserError(f"{half!r} in the config holds half a character, which no file can keep; write it in UTF-8")
+    # as OmegaConf.to_yaml, but YAML's reader folds some line ends: those are escaped
+    readable = all(c.isprintable() or c in "\n\t" for text in texts for c in text)
+    body = yaml.dump(
+        values, Dumper=get_omega_conf_dumper(), default_flow_style=False, allow_unicode=readable, sort_keys=False
+    )
     header = (
         "# The resolved config of this run.\n"
         f"# Made by: {one_line(command)}\n"
@@ -56,6 +67,18 @@ def read_config(path: Path) -> dict[str, Any]:
         raise UserError(f"{path} cannot be read: it holds no mapping")
     value.pop("hydra", None)
     return _unescape(value)
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Every text in a config, keys too."""
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from (*_texts(key), *_texts(item))
+    elif isinstance(value, list):
+        for item in value:
+            yield from _texts(item)
+    elif isinstance(value, str):
+        yield value
 
 
 def _escape(value: Any) -> Any:

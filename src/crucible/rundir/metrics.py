@@ -7,7 +7,8 @@ in a later line of that kind) says after which step the attempt went on.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -39,15 +40,31 @@ def join_attempts(attempts: list[list[dict[str, Any]]]) -> list[dict[str, Any]]:
 
     - The later attempt wins: its rows replace all rows of the same key in earlier ones.
     - Steps after the one a later attempt went on from are dropped: the run has gone another way since.
+    - Within a step a row stands where the first of its key stood, as in a run of one attempt.
     """
     kept: list[dict[str, Any]] = []
+    places: dict[tuple[Any, ...], int] = {}  # of the n-th row of a key
     for rows in attempts:
         after = [r["from_step"] for r in rows if r.get("kind") == ATTEMPT and _is_number(r.get("from_step"))]
         rows = [r for r in rows if r.get("kind") != ATTEMPT]
         replaced = {key(r) for r in rows} if kept else set()
         kept = [r for r in kept if key(r) not in replaced and not (after and _step(r) > after[-1])]
         kept += rows
+        if len(attempts) > 1:
+            for identity in _numbered(rows):
+                places.setdefault(identity, len(places))
+    if len(attempts) > 1:
+        placed = zip((places[identity] for identity in _numbered(kept)), kept, strict=True)
+        kept = [row for _, row in sorted(placed, key=lambda pair: pair[0])]
     return sorted(kept, key=_step)
+
+
+def _numbered(rows: Iterable[dict[str, Any]]) -> Iterator[tuple[Any, ...]]:
+    """The key of each row, and how many rows of that key came before it."""
+    seen: Counter[tuple[Any, ...]] = Counter()
+    for row in rows:
+        yield (*key(row), seen[key(row)])
+        seen[key(row)] += 1
 
 
 def read_metrics(path: Path | str, report: Callable[[str], None] | None = None) -> list[dict[str, Any]]:

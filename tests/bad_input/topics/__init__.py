@@ -1,0 +1,20 @@
+"""The cases, by topic, in the order of the page."""
+
+from __future__ import annotations
+
+from tests.bad_input.case import Case
+from tests.bad_input.topics import (
+    analysis,
+    command_line,
+    data_files,
+    environment,
+    models,
+    numbers,
+    options,
+    rewards,
+    runs,
+    sweeps,
+)
+
+TOPICS = (command_line, options, numbers, data_files, models, rewards, runs, environment, sweeps, analysis)
+CASES: tuple[Case, ...] = tuple(case for topic in TOPICS for case in topic.CASES)

@@ -1,0 +1,310 @@
+"""Numbers out of range, or no numbers."""
+
+from __future__ import annotations
+
+from tests.bad_input.case import Case
+
+CASES = [
+    Case(name="no steps", command="train.py steps=0", sees="steps=0 in conf/train: must be at least 1"),
+    Case(name="negative steps", command="train.py steps=-3", sees="steps=-3 in conf/train: must be at least 1"),
+    Case(
+        name="NaN for a whole number",
+        command="train.py steps=nan",
+        sees="steps=nan in conf/train: is not a number (NaN); give a number",
+    ),
+    Case(
+        name="infinity for a whole number",
+        command="train.py steps=inf",
+        sees="steps=inf in conf/train: must be a whole number, not inf",
+    ),
+    Case(
+        name="checkpoints every 0 steps",
+        command="train.py checkpoint_every=0",
+        sees="checkpoint_every=0 in conf/train: must be at least 1",
+    ),
+    Case(
+        name="checkpoints every -1 steps",
+        command="train.py checkpoint_every=-1",
+        sees="checkpoint_every=-1 in conf/train: must be at least 1",
+    ),
+    Case(
+        name="no checkpoints kept",
+        command="train.py keep_checkpoints=0",
+        sees="keep_checkpoints=0 in conf/train: must be at least 1",
+    ),
+    Case(
+        name="samples every 0 steps",
+        command="train.py samples_every=0",
+        sees="samples_every=0 in conf/train: must be at least 1",
+    ),
+    Case(
+        name="no prompts",
+        command="train.py batch.prompts_per_step=0",
+        sees="batch.prompts_per_step=0: must be at least 1",
+    ),
+    Case(
+        name="no updates",
+        command="train.py batch.updates_per_rollout=0",
+        sees="batch.updates_per_rollout=0: must be at least 1",
+    ),
+    Case(
+        name="a negative group",
+        command="train.py batch.samples_per_prompt=-8",
+        sees="batch.samples_per_prompt=-8: must be at least 1",
+    ),
+    Case(
+        name="micro-batches that hold no row",
+        command="train.py batch.micro_batch_tokens=10",
+        sees=(
+            "batch.micro_batch_tokens=10 cannot hold one row: a prompt and sampling.max_tokens=32 completion "
+            "tokens; give more than 32"
+        ),
+    ),
+    Case(
+        name="a learning rate that is not a number",
+        command="train.py optim.lr=nan",
+        sees="optim.lr=nan in conf/train: is not a number (NaN); give a number",
+    ),
+    Case(name="a learning rate of 0", command="train.py optim.lr=0", sees="optim.lr=0: must be above 0"),
+    Case(name="a negative learning rate", command="train.py optim.lr=-1", sees="optim.lr=-1: must be above 0"),
+    Case(
+        name="a negative warm-up of the learning rate",
+        command="train.py optim.warmup_updates=-1",
+        sees="optim.warmup_updates=-1: must be at least 0",
+    ),
+    Case(
+        name="negative weight decay",
+        command="train.py optim.weight_decay=-1",
+        sees="optim.weight_decay=-1: must be at least 0",
+    ),
+    Case(
+        name="gradients clipped to nothing",
+        command="train.py optim.max_grad_norm=0",
+        sees="optim.max_grad_norm=0: must be above 0",
+    ),
+    Case(
+        name="sampling at temperature 0",
+        command="train.py sampling.temperature=0",
+        sees="sampling.temperature=0: must be above 0",
+    ),
+    Case(
+        name="a negative temperature",
+        command="train.py sampling.temperature=-1",
+        sees="sampling.temperature=-1: must be above 0",
+    ),
+    Case(
+        name="a temperature that is not a number",
+        command="train.py sampling.temperature=nan",
+        sees="sampling.temperature=nan in conf/train: is not a number (NaN); give a number",
+    ),
+    Case(
+        name="completions of no tokens",
+        command="train.py sampling.max_tokens=0",
+        sees="sampling.max_tokens=0: must be at least 1",
+    ),
+    Case(
+        name="evaluation every 0 steps",
+        command="train.py evaluation.every=0",
+        sees="evaluation.every=0: must be at least 1 step",
+    ),
+    Case(
+        name="evaluation without samples",
+        command="train.py evaluation.samples_per_prompt=0",
+        sees="evaluation.samples_per_prompt=0: must be at least 1",
+    ),
+    Case(
+        name="evaluation at a negative temperature",
+        command="train.py evaluation.temperature=-1",
+        sees="evaluation.temperature=-1: must be 0 (greedy) or above",
+    ),
+    Case(
+        name="pass@9 of 8 samples",
+        command="train.py 'evaluation.pass_at=[9]'",
+        sees="evaluation.pass_at=[9]: pass@9 needs evaluation.samples_per_prompt of at least 9, it is 8",
+    ),
+    Case(
+        name="pass@0",
+        command="train.py 'evaluation.pass_at=[0]'",
+        sees="evaluation.pass_at=[0]: pass@0 needs evaluation.samples_per_prompt of at least 0, it is 8",
+    ),
+    Case(
+        name="sums of nothing",
+        command="train.py data.terms=0",
+        sees="data=chain: terms is 0; it must be a whole number from 2 to 64",
+    ),
+    Case(
+        name="sums that are too long",
+        command="train.py data.terms=65",
+        sees="data=chain: terms is 65; it must be a whole number from 2 to 64",
+    ),
+    Case(
+        name="sums of 2.5 numbers",
+        command="train.py data.terms=2.5",
+        sees="data.terms=2.5 in conf/data/chain: must be a whole number, not 2.5",
+    ),
+    Case(
+        name="an operation that does not exist",
+        command="train.py data.operations=x",
+        sees="data=chain: operations is 'x'; it must be some of \"+-\", each at most once",
+    ),
+    Case(
+        name="no operations",
+        command="train.py data.operations=''",
+        sees="data=chain: operations is ''; it must be some of \"+-\", each at most once",
+    ),
+    Case(
+        name="nothing held out",
+        command="train.py data.eval_share=0",
+        sees="data=chain: eval_share is 0; it must be a share strictly between 0 and 1",
+    ),
+    Case(
+        name="everything held out",
+        command="train.py data.eval_share=1",
+        sees="data=chain: eval_share is 1; it must be a share strictly between 0 and 1",
+    ),
+    Case(
+        name="a negative share held out",
+        command="train.py data.eval_share=-0.5",
+        sees="data=chain: eval_share is -0.5; it must be a share strictly between 0 and 1",
+    ),
+    Case(
+        name="no evaluation prompts",
+        command="train.py data.eval_prompts=0",
+        sees="data=chain: eval_prompts is 0; it must be a whole number from 1 to 100000",
+    ),
+    Case(
+        name="too many evaluation prompts",
+        command="train.py data.eval_prompts=1000000000",
+        sees="data=chain: eval_prompts is 1000000000; it must be a whole number from 1 to 100000",
+    ),
+    Case(
+        name="negative numbers in a sum",
+        command="train.py data.operand_max=-1",
+        sees="data=chain: operand_max is -1; it must be a whole number from 1 to 1000000",
+    ),
+    Case(
+        name="a share above 1",
+        command="train.py data.wrong_share=2",
+        sees="data=chain: wrong_share is 2; it must be a share from 0 to 1",
+    ),
+    Case(
+        name="countdown with one number",
+        command="train.py data=countdown data.numbers=1",
+        sees="data=countdown: numbers is 1; it must be a whole number from 2 to 8",
+    ),
+    Case(
+        name="countdown with an empty range",
+        command="train.py data=countdown data.number_min=30",
+        sees="data=countdown: number_max is 20; it must be a whole number from 30 to 1000000",
+    ),
+    Case(
+        name="expressions that are too long",
+        command="train.py data=expression data.steps=21",
+        sees="data=expression: steps is 21; it must be a whole number from 0 to 20",
+    ),
+    Case(
+        name="a model without layers",
+        command="train.py model.layers=0",
+        sees="model.layers=0 in conf/model/tiny: must be at least 1",
+    ),
+    Case(
+        name="heads that do not divide the width",
+        command="train.py model.heads=3",
+        sees="model: hidden_size 128 must be a multiple of heads 3, and heads of kv_heads 2",
+    ),
+    Case(
+        name="no key-value heads",
+        command="train.py model.kv_heads=0",
+        sees="model.kv_heads=0 in conf/model/tiny: must be at least 1",
+    ),
+    Case(
+        name="a negative width",
+        command="train.py model.hidden_size=-32",
+        sees="model.hidden_size=-32 in conf/model/tiny: must be at least 1",
+    ),
+    Case(
+        name="no context",
+        command="train.py model.context_length=0",
+        sees="model.context_length=0 in conf/model/tiny: must be at least 1",
+    ),
+    Case(
+        name="infinite initial weights",
+        command="train.py model.initializer_range=inf",
+        sees="model.initializer_range=inf in conf/model/tiny: must be a finite number above 0",
+    ),
+    Case(
+        name="a warm-up of no steps",
+        command="train.py model.warmup.max_steps=0",
+        sees="model.warmup.max_steps=0 in conf/model/tiny: must be at least 1",
+    ),
+    Case(
+        name="a warm-up to 200 %",
+        command="train.py model.warmup.target_accuracy=2",
+        sees="model.warmup.target_accuracy=2 in conf/model/tiny: must be above 0 and at most 1",
+    ),
+    Case(
+        name="an infinite learning rate of the warm-up",
+        command="train.py model.warmup.learning_rate=inf",
+        sees="model.warmup.learning_rate=inf in conf/model/tiny: must be a finite number above 0",
+    ),
+    Case(
+        name="no devices",
+        command="train.py trainer.devices=0",
+        sees="trainer.devices=0, trainer.nodes=1: both must be at least 1",
+    ),
+    Case(
+        name="a rollout of no rows",
+        command="train.py rollout.max_rows=0",
+        sees="rollout.max_rows is 0; it must be at least 1",
+        small=True,
+    ),
+    Case(
+        name="samples from the future",
+        command="train.py rollout.lag=-1",
+        sees="rollout.lag is -1; it must be 0 or more rollout steps",
+        small=True,
+    ),
+    Case(
+        name="no reward workers",
+        command="train.py reward_runtime.workers=0",
+        sees="reward_runtime.workers=0: at least 1",
+    ),
+    Case(
+        name="no time for a reward",
+        command="train.py reward_runtime.timeout=0",
+        sees="reward_runtime.timeout=0: must be above 0",
+    ),
+    Case(
+        name="a share of failures above 1",
+        command="train.py reward_runtime.max_failed=2",
+        sees="reward_runtime.max_failed=2: a share, from 0 to 1",
+    ),
+    Case(
+        name="a context too short for a prompt",
+        command="train.py model.context_length=14",
+        sees=(
+            "prompt a7b1aa2d195f30a1 has 5 tokens; with 12 completion tokens that exceeds the model's context of "
+            "14: at most 2 fit"
+        ),
+        small=True,
+    ),
+    Case(
+        name="sums too long for the context",
+        command="train.py data.terms=40",
+        sees=(
+            "prompt 08e7f42ceb115fce has 81 tokens; with 12 completion tokens that exceeds the model's context "
+            "of 64: at most 52 fit"
+        ),
+        small=True,
+    ),
+    Case(
+        name="a learning rate at which the weights overflow",
+        command="train.py optim.lr=1e300",
+        sees=(
+            "after step 2 the weight model.model.embed_tokens.weight is no longer a number, so this step is not "
+            "saved; the checkpoints before it are kept: try a smaller optim.lr"
+        ),
+        small=True,
+        started=True,
+    ),
+]
