@@ -30,6 +30,8 @@ class SamplingOptions:
     def __post_init__(self) -> None:
         at_least("sampling.max_tokens", self.max_tokens, 1)
         at_least("sampling.temperature", self.temperature, 0, strictly=True)
+        if math.isinf(self.temperature):
+            raise UserError(f"sampling.temperature={self.temperature}: must be finite")
 
     def at(self, seed: int) -> Sampling:
         return Sampling(max_tokens=self.max_tokens, temperature=self.temperature, seed=seed)
@@ -50,6 +52,9 @@ class AdamW:
         at_least("optim.lr", self.lr, 0, strictly=True)
         at_least("optim.warmup_updates", self.warmup_updates, 0)
         at_least("optim.weight_decay", self.weight_decay, 0)
+        for name in ("beta1", "beta2"):
+            if not 0 <= (value := getattr(self, name)) < 1:
+                raise UserError(f"optim.{name}={value}: must be at least 0 and below 1")
         if self.max_grad_norm is not None:
             at_least("optim.max_grad_norm", self.max_grad_norm, 0, strictly=True)
 

@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, cast
 
+from crucible.errors import UserError
 from crucible.ranks import ALONE, Ranks
 
 if TYPE_CHECKING:
@@ -34,7 +35,10 @@ def lightning_trainer(
     """
     import lightning.pytorch as pl
     import torch
+    from lightning.fabric.utilities.exceptions import MisconfigurationException
 
+    if threads is not None and threads < 1:
+        raise UserError(f"trainer.threads={threads}: at least 1, or null for as many as torch finds")
     if threads is not None:
         torch.set_num_threads(threads)
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
@@ -44,21 +48,27 @@ def lightning_trainer(
     warnings.filterwarnings("ignore", message=".*LeafSpec.*deprecated.*")
     # the judge and the proofreader of a reward are in eval mode on purpose
     warnings.filterwarnings("ignore", message=".*module\\(s\\) in eval mode.*")
-    return pl.Trainer(
-        max_epochs=module.epochs,
-        callbacks=list(callbacks),
-        accelerator=accelerator,
-        devices=devices,
-        precision=cast("Any", precision),
-        deterministic=deterministic,
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        num_sanity_val_steps=0,
-        use_distributed_sampler=False,
-        **_processes(ranks, nodes),
-    )
+    try:
+        return pl.Trainer(
+            max_epochs=module.epochs,
+            callbacks=list(callbacks),
+            accelerator=accelerator,
+            devices=devices,
+            precision=cast("Any", precision),
+            deterministic=deterministic,
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            num_sanity_val_steps=0,
+            use_distributed_sampler=False,
+            **_processes(ranks, nodes),
+        )
+    except (MisconfigurationException, ValueError, ModuleNotFoundError) as error:
+        line = " ".join(str(error).split())
+        raise UserError(
+            f"trainer: accelerator={accelerator}, devices={devices}, precision={precision}: {line}"
+        ) from error
 
 
 def _processes(ranks: Ranks, nodes: int) -> dict[str, Any]:

@@ -68,6 +68,16 @@ CASES = [
     Case(name="a learning rate of 0", command="train.py optim.lr=0", sees="optim.lr=0: must be above 0"),
     Case(name="a negative learning rate", command="train.py optim.lr=-1", sees="optim.lr=-1: must be above 0"),
     Case(
+        name="a momentum of 1",
+        command="train.py optim.beta1=1",
+        sees="optim.beta1=1: must be at least 0 and below 1",
+    ),
+    Case(
+        name="an infinite temperature",
+        command="train.py sampling.temperature=inf",
+        sees="sampling.temperature=inf: must be finite",
+    ),
+    Case(
         name="a negative warm-up of the learning rate",
         command="train.py optim.warmup_updates=-1",
         sees="optim.warmup_updates=-1: must be at least 0",

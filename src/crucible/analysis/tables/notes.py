@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from crucible.analysis.starts import different_starts
 from crucible.analysis.tables.build import Built
 from crucible.analysis.tables.cells import LEVEL
 
@@ -41,6 +42,8 @@ def notes(built: Built) -> list[str]:
         )
     if built.mixed:
         lines.append("allow_mixed=true: rows may hold runs of different configs or evaluation settings.")
+    if begun := different_starts(list({id(run): run for c in built.chosen for run in c.runs}.values())):
+        lines.append(f"{begun}.")
     versions = _distinct(str(run.facts.get("code_version")) for c in built.chosen for run in c.runs)
     if len(versions) > 1:
         lines.append(f"made by {len(versions)} versions of the code: {', '.join(versions)}.")
