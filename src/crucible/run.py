@@ -12,6 +12,8 @@ from crucible.config.dry_run import run_directory
 from crucible.modules.callbacks import Checkpoint, Progress, Stop
 from crucible.modules.journal import Journal, silent, tell
 from crucible.modules.lifecycle import recorded, restarted
+from crucible.modules.random_state import seed_global
+from crucible.modules.seeds import derived_seed
 from crucible.modules.sharing import share_out
 from crucible.parts import Parts, locate
 from crucible.pulse import beat_with
@@ -89,6 +91,7 @@ def run(
             journal = parts.add("journal", Journal(run_dir, parts["logger"], report))
             module = parts.build(algo)
             beat_with(module.model)
+            seed_global(derived_seed(seed, "global"))
             ends_of_step = [*module.callbacks(parts), Progress(journal), Checkpoint(checkpoint_every, journal)]
             loop = parts.build(trainer, module=module, callbacks=[*ends_of_step, Stop(journal)])
             checkpoint = run_dir.latest_checkpoint()

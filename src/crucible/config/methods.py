@@ -49,6 +49,10 @@ def _with_studies(root: Path, found: list[Method]) -> list[Method]:
             return ()
         others = [other.options for other in rivals[method.target] if other is not method]
         own = method.name == method.target.split(".")[-2]
+        if not own and any(
+            o.options == method.options and o.name == o.target.split(".")[-2] for o in rivals[method.target]
+        ):
+            return ()  # the same as the function's own YAML: it differs in the aggregation it is meant for
         return part_ran(done, method.place, method.target, method.options, others, own=own)
 
     return [replace(method, ran=ran(method)) for method in found]

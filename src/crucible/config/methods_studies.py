@@ -73,7 +73,8 @@ def _study(root: Path, file: Path) -> Study:
         found = tuple((str(run["experiment"]), {**content["config"], **run["config"]}) for run in runs)
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(f"{file} is no results file ({type(error).__name__}: {error}); collect it again") from error
-    pages = [p for p in file.parent.parent.glob("*.md") if file.stem.startswith(p.stem)]
+    folders = (file.parent.parent, root / "docs")
+    pages = [p for folder in folders for p in folder.glob("*.md") if file.stem.startswith(p.stem)]
     page = max(pages, key=lambda p: len(p.stem), default=file)
     return Study(page.stem, page.relative_to(root), found)
 

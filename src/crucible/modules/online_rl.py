@@ -28,7 +28,7 @@ from crucible.modules.journal import Journal
 from crucible.modules.methods import Methods
 from crucible.modules.objective import Objective
 from crucible.modules.options import AdamW, SamplingOptions
-from crucible.modules.random_state import random_state, restore_random_state, seed_global
+from crucible.modules.random_state import random_state, restore_random_state
 from crucible.modules.reference import Reference, Refresh
 from crucible.modules.seeds import derived_seed
 from crucible.modules.step_metrics import sample_rows, step_metrics
@@ -95,7 +95,6 @@ class OnlineRL(pl.LightningModule):
         old_logps: Literal["sampler", "recompute"] = "sampler",
     ):
         super().__init__()
-        seed_global(derived_seed(seed, "global"))
         self.automatic_optimization = False
         self.policy, self.model = policy, policy.model
         self.engine, self.task, self.reward, self.sampler = engine, task, reward, sampler
@@ -126,7 +125,8 @@ class OnlineRL(pl.LightningModule):
         self.ranks = ranks
         self.steps_done = 0
         self.updates_done = 0
-        self.seen_ids: set[str] = set()
+        self.held_out = {prompt.id for prompt in task.eval_prompts()}
+        self.seen_ids: set[str] = set()  # of the held-out prompts, those ever trained on: none, if all is well
 
     @staticmethod
     def look_ahead(parts: Any) -> None:
@@ -158,7 +158,7 @@ class OnlineRL(pl.LightningModule):
         beat(f"sampling in step {step}")
         prompts = self.sampler.draw(self.batch.prompts_per_step)
         self.policy.check_prompts(prompts, self.sampling.max_tokens)
-        self.seen_ids.update(p.id for p in prompts)
+        self.seen_ids.update(p.id for p in prompts if p.id in self.held_out)
         rollouts, greedy = self.collector.collect(prompts, self.sampling.at(self.seed), step)
         sampled = time.perf_counter()
         beat(f"scoring in step {step}")
