@@ -276,13 +276,17 @@ class Reads:
         self.needs = needs
 
 
-def test_a_reward_that_reads_what_the_data_lacks_is_refused_naming_both(good):
+def test_a_reward_that_reads_what_the_data_lacks_is_refused_naming_both(good, tmp_path):
     task = Jsonl(path=good)
     refuse_misfit(task, Reads("answer", "solution"))
     with pytest.raises(
         UserError, match=r"reward mine reads reference answers .* has answer, solution .*mean \"answer\""
     ):
         refuse_misfit(task, Reads("answers"))
+    path = write(tmp_path / "e.jsonl", [row | {"t": []} for row in questions(40)])
+    empty = Jsonl(path=path, reference={"tests": "t"})
+    with pytest.raises(UserError, match=r"reward mine reads reference tests .* in data=jsonl is empty"):
+        refuse_misfit(empty, Reads("tests"))
     combined = Reads("tests")
     combined.parts = {"inner": Reads("tests")}
     with pytest.raises(UserError, match="reward inner reads reference tests"):

@@ -21,7 +21,10 @@ def refuse_misfit(task: Any, reward: Any) -> None:
     pool = task.train_pool() if hasattr(task, "train_pool") else islice(task.train_prompts(Random(0)), GENERATED)
     for prompt in chain(pool, task.eval_prompts()):
         for key in needs_of(prompt):
-            if prompt.reference.get(key) is None:
+            value = prompt.reference.get(key)
+            if isinstance(value, str | list | tuple | dict) and not value:
+                raise UserError(f"{_reads(reward, key)}; that of prompt {prompt.id} in data={task.name} is empty")
+            if value is None:
                 raise UserError(f"{_reads(reward, key)}; {_has(task, prompt)}{nearest(key, prompt.reference)}")
 
 
