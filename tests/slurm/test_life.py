@@ -115,7 +115,7 @@ def test_what_slurm_refuses_is_shown_and_nothing_is_sent(lab: Lab, resources: di
 def test_without_a_controller_nothing_is_called_dead_and_nothing_is_sent(lab: Lab, cluster: Cluster) -> None:
     lab.write(base=["step_seconds=1"])  # squeue takes seconds to give up, so these must last
     lab.act()
-    lab.wait_for("running", 30)
+    lab.wait_for_step(1, 60)  # SLURM says running before srun has asked it for leave
     cluster.stop("slurmctld")
     try:
         assert lab.states() == {"unknown": 2}
