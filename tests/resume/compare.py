@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 TIMINGS = ("time/", "perf/")
-NOTES = ("reward_model.json",)  # holds seconds
 
 
 def differences(whole: Path, killed: Path) -> list[str]:
@@ -78,5 +78,13 @@ def same(a: Any, b: Any) -> bool:
 
 
 def digests(folder: Path) -> dict[str, str]:
-    files = [p for p in folder.rglob("*") if p.is_file() and p.name not in NOTES]
-    return {str(p.relative_to(folder)): hashlib.sha256(p.read_bytes()).hexdigest() for p in files}
+    files = [p for p in folder.rglob("*") if p.is_file()]
+    return {str(p.relative_to(folder)): hashlib.sha256(content(p)).hexdigest() for p in files}
+
+
+def content(file: Path) -> bytes:
+    """What is in a file; of the notes of a reward model, without the seconds it took."""
+    if file.name != "reward_model.json":
+        return file.read_bytes()
+    notes = json.loads(file.read_bytes())
+    return json.dumps({name: value for name, value in notes.items() if "seconds" not in name}).encode()

@@ -5,6 +5,7 @@ One epoch of Lightning is one pass over the judged responses, one batch is one o
 
 from __future__ import annotations
 
+import json
 import math
 import time
 from collections.abc import Callable
@@ -202,12 +203,14 @@ class RewardModel(pl.LightningModule):
             "steps_done": self.steps_done,
             "updates_done": self.updates_done,
             "random": random_state(),
+            "notes": json.loads(json.dumps(self.judge.notes)),  # plain values: written only when all epochs are done
         }
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         state = checkpoint["crucible"]
         self.steps_done, self.updates_done = state["steps_done"], state["updates_done"]
         restore_random_state(state["random"])
+        self.judge.notes = state["notes"]
 
 
 def _from_scratch(policy: Policy) -> bool:

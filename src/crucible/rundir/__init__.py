@@ -4,7 +4,7 @@ config.yaml                resolved, re-runnable
 provenance.json            command, git commit and dirty diff, package versions, host, device, seeds
 metrics.001.jsonl ...      one line an optimiser step or evaluation; one file an attempt
 samples/  checkpoints/  policy/  figures/
-status.json  run.lock
+status.json  run.lock  heartbeat.json (crucible.modules.watchdog)
 """
 
 from __future__ import annotations
