@@ -83,10 +83,12 @@ def test_the_worked_examples():
     assert row([0, 0, 1], [0.5, 0.5, 0.5]).returns.tolist() == [[1.0, 1.0, 1.0]]
     assert row([0, 0, 1], [0.5, 0.5, 0.5], lam=0.5).values.tolist() == [[0.125, 0.25, 0.5]]
     assert row([0, 0, 1], [0.5, 0.7, 0.5], (1.0, 0.0, 1.0), lam=0.5).values.tolist() == [[0.25, 0.0, 0.5]]
-    long = torch.ones(1, 1000, dtype=torch.float64)
     scores = Scores(torch.ones(1, dtype=torch.float64))
-    adaptive = gae(scores, long, 0 * long, length_alpha=0.05, whiten=False).values
-    torch.testing.assert_close(adaptive, gae(scores, long, 0 * long, lam=0.98, whiten=False).values)
+    for length, lam in ((1000, 0.98), (719, 1 - 1 / (0.05 * 719))):  # the latter 0.972184
+        long = torch.ones(1, length, dtype=torch.float64)
+        adaptive = gae(scores, long, 0 * long, length_alpha=0.05, whiten=False).values
+        torch.testing.assert_close(adaptive, gae(scores, long, 0 * long, lam=lam, whiten=False).values)
+    assert lam == pytest.approx(0.972184, abs=1e-6)
 
 
 def test_without_per_token_rewards_the_total_is_on_the_last_token():
