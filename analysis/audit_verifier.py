@@ -15,14 +15,15 @@ import re
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from crucible.analysis import arguments
 from crucible.analysis.audit import Audit, PlainAnswers, audit
 from crucible.analysis.audit_tables import markdown, text
 from crucible.config.compose import compose
+from crucible.data.cells import Row
 from crucible.data.jsonl import read_lines
-from crucible.data.rows import Columns, Row, read_rows
+from crucible.data.rows import Columns, prompts_of, read_rows
 from crucible.errors import UserError
 from crucible.parts import Parts
 from crucible.rewards.runtime.runtime import Runtime
@@ -41,15 +42,17 @@ def audit_verifier(
     answer: str = "answer",
     keep: str = "",
     name: str = "",
-    rows: int | None = None,
+    rows: Annotated[int, ">= 1"] | None = None,
     accept: float = 0.5,
-    examples: int = 3,
-    workers: int = 2,
-    timeout: float = 10.0,
+    examples: Annotated[int, ">= 0"] = 3,
+    workers: Annotated[int, "1 to 1024"] = 2,
+    timeout: Annotated[float, "> 0"] = 10.0,
     out: Path | None = None,
     show: Path | None = None,
 ) -> str:
     if show is not None:
+        if not show.is_file():
+            raise UserError(f"show={show}: no such file")
         return markdown(read_audits(show))
     if not reward or data is None:
         raise UserError("missing reward=... and data=..., or show=...")
@@ -74,6 +77,13 @@ def audit_verifier(
 def read_prompts(path: Path, question: tuple[str, ...], answer: str, keep: str) -> list[Prompt]:
     """The usable rows of a JSON Lines file, questions and answers as `data=jsonl` reads them."""
 
+    try:
+        kept = re.compile(keep)
+    except re.error as error:
+        raise UserError(f"keep={keep}: no regular expression: {error}") from error
+    if keep and kept.groups < 1:
+        raise UserError(f"keep={keep}: it needs a group, (...), of what is kept of an answer")
+
     def prepared(row: Row) -> Row:
         fields: dict[str, Any] = dict(row.fields)
         if all(column in fields for column in question):
@@ -81,7 +91,7 @@ def read_prompts(path: Path, question: tuple[str, ...], answer: str, keep: str) 
         given = fields.get(answer)
         if isinstance(given, list):
             given = fields[answer] = ", ".join(str(part) for part in given)
-        if keep and isinstance(given, str) and (match := re.match(keep, given)):
+        if keep and isinstance(given, str) and (match := kept.match(given)):
             fields[answer] = match[1]
         return replace(row, fields=fields)
 
@@ -89,14 +99,18 @@ def read_prompts(path: Path, question: tuple[str, ...], answer: str, keep: str) 
     found, rejected = read_rows(lines, Columns(prompt="the question", answer=answer), path.parent.name)
     if rejected:
         print(f"{len(rejected)} rows are left out, the first: {rejected[0]}", file=sys.stderr)
-    return list(found.values())
+    return list(prompts_of(found.values()))
 
 
 def read_audits(path: Path) -> list[Audit]:
     if not path.is_file():
         return []
-    with explained("cannot read", path):
-        return [Audit.of_json(record) for record in json.loads(path.read_text(encoding="utf-8"))]
+    try:
+        with explained("cannot read", path):
+            return [Audit.of_json(record) for record in json.loads(path.read_text(encoding="utf-8"))]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        why = f": {' '.join(str(error).split())}" if isinstance(error, json.JSONDecodeError) else ""
+        raise UserError(f"{path} holds no audits, as out= writes them{why}") from error
 
 
 if __name__ == "__main__":

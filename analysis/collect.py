@@ -12,11 +12,12 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from pathlib import Path
+from typing import Annotated
 
 from crucible.analysis import arguments
 from crucible.analysis.find import find_runs
 from crucible.analysis.results import CURVES, write_results
-from crucible.errors import UserError
+from crucible.rundir.atomic import explained
 from crucible.rundir.provenance import command_line
 
 HERE = Path(__file__).resolve().parent
@@ -28,15 +29,13 @@ def collect(
     sweep: tuple[str, ...] = (),
     out: Path,
     curves: tuple[str, ...] = CURVES,
-    points: int = 100,
+    points: Annotated[int, ">= 1"] = 100,
     runs_dir: Path = Path("runs"),
 ) -> str:
     found = find_runs([*runs, *(f"sweep:{name}" for name in sweep)], runs_dir=runs_dir, repository=HERE.parent)
-    try:
+    with explained("cannot write", out):
         out.parent.mkdir(parents=True, exist_ok=True)
         write_results(out, found, made_by=command_line(), curves=curves, points=points)
-    except OSError as error:
-        raise UserError(f"cannot write {out}: {error.strerror}") from error
     states = ", ".join(f"{count} {state}" for state, count in Counter(run.state for run in found).most_common())
     damaged = [f"{run.name}: {problem}" for run in found for problem in run.problems]
     head = f"{out}: {len(found)} runs ({states}), {out.stat().st_size / 1e3:.0f} kB"

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Annotated
 
 from crucible.analysis import arguments
 from crucible.analysis.compare import compare
@@ -23,8 +24,8 @@ def comparison(
     a: tuple[str, ...],
     b: tuple[str, ...],
     metrics: tuple[str, ...] = (),
-    window: float = 0.1,
-    level: float = 0.95,
+    window: Annotated[float, "> 0, <= 1"] = 0.1,
+    level: Annotated[float, "> 0, < 1"] = 0.95,
     out: Path | None = None,
 ) -> str:
     text = as_markdown(compare(find_runs(a), find_runs(b), metrics=metrics, window=window, level=level))

@@ -8,12 +8,17 @@ python analysis/figures.py figure=ce_gppo/betas sweep=ce_gppo/betas             
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 from crucible.analysis import arguments
-from crucible.analysis.figure_definition import figure_names, read_figure
+from crucible.analysis.arms import assign
+from crucible.analysis.figure_definition import FigureDefinition, figure_names, read_figure
 from crucible.analysis.find import find_runs
-from crucible.analysis.paper_figures import draw_figure
+from crucible.analysis.paper_figures import draw_figure, split_unfinished
+from crucible.analysis.runs import Run
+from crucible.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -25,14 +30,30 @@ def figures(
     sweep: tuple[str, ...] = (),
     runs_dir: Path = Path("runs"),
     out: Path = Path("outputs/figures"),
-    formats: tuple[str, ...] = ("png", "svg"),
+    formats: tuple[Literal["png", "svg", "pdf"], ...] = ("png", "svg"),
     unfinished: bool = False,
 ) -> str:
     definition = read_figure(figure, ROOT / "analysis")
     roots = [*runs, *(f"sweep:{name}" for name in sweep)] or [str(ROOT / definition.runs)]
     found = find_runs(roots, runs_dir=runs_dir, repository=ROOT)
+    refuse_nothing(definition, found, unfinished)
     drawn = draw_figure(definition, found, out / figure, formats=formats, unfinished=unfinished)
     return "\n".join([*(str(file) for file in drawn.files), *(f"note: {note}" for note in drawn.notes)])
+
+
+def refuse_nothing(definition: FigureDefinition, runs: Sequence[Run], unfinished: bool) -> None:
+    """Errors: UserError where no run would be drawn."""
+    usable, left_out = split_unfinished(runs, unfinished=unfinished)
+    if not usable:
+        raise UserError(
+            f"figure={definition.name}: nothing to draw: none of the {len(left_out)} runs is finished "
+            f"({left_out[0].name} is {left_out[0].state}); unfinished=true draws them as they are"
+        )
+    arms, others = assign(definition.arms, usable)
+    if not any(arm.runs for arm in arms.values()):
+        raise UserError(
+            f"figure={definition.name}: nothing to draw, none of {len(others)} runs is of its arms: {', '.join(arms)}"
+        )
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from __future__ import annotations
 import shutil
 import sys
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from crucible.analysis import arguments
 from crucible.analysis.rollouts import as_jsonl, read, sources
@@ -21,13 +21,13 @@ from crucible.rundir.atomic import write_text
 def rollouts(
     *,
     run: tuple[Path, ...],
-    step: tuple[int, ...] = (),
+    step: tuple[Annotated[int, ">= 0"], ...] = (),
     correct: bool | None = None,
     contains: str = "",
     lacks: str = "",
     finish_reason: str = "",
     sort: str = "",
-    limit: int = 20,
+    limit: Annotated[int, ">= 0"] = 20,
     format: Literal["text", "html", "jsonl"] = "text",
     out: Path | None = None,
 ) -> str:

@@ -9,8 +9,10 @@ import argparse
 import sys
 from pathlib import Path
 
+from crucible.analysis.arguments import USER_ERROR
 from crucible.analysis.runs_table import facts, table, write
 from crucible.errors import UserError
+from crucible.visible import visible
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="Finished runs side by side, as Markdown.")
@@ -20,4 +22,5 @@ if __name__ == "__main__":
     try:
         print(write(given.runs, given.save) if given.save else table([facts(run) for run in given.runs]))
     except UserError as error:
-        sys.exit(f"error: {error}")
+        print(f"error: {visible(str(error))}", file=sys.stderr)
+        sys.exit(USER_ERROR)

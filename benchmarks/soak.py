@@ -92,7 +92,8 @@ def slope(hours: Sequence[float], values: Sequence[float]) -> dict[str, float]:
     parts = np.array_split(np.arange(late.sum()), STRETCHES)
     means = [(x[late][p].mean(), y[late][p].mean()) for p in parts if len(p)]
     fit = stats.linregress(*zip(*means, strict=True))
-    margin = stats.t.ppf(0.975, len(means) - 2) * fit.stderr
+    still = np.ptp([y for _, y in means]) == 0  # the error of a constant is 0, which linregress gives as nan
+    margin = 0.0 if still else stats.t.ppf(0.975, len(means) - 2) * fit.stderr
     return {
         "per_hour": float(fit.slope), "low": float(fit.slope - margin), "high": float(fit.slope + margin),
         "mean": float(y[late].mean()), "most": float(y.max()),

@@ -17,12 +17,18 @@ from crucible.config.rules import broken
 from crucible.errors import UserError
 from crucible.rundir import read_metrics, read_status
 from tests.conftest import ROOT
+from tests.rewards.cases import ENDS
 
 AXES = axes(ROOT)
-PRESETS = [o.name for o in AXES["algo"] if pieces(ROOT, o.name).get("loss")]  # those that sample and learn
+KINDS = {"loss": "grpo", "supervised": "sft", "preference": "dpo"}  # what learns a policy, each with its plainest
+PRESETS = [o.name for o in AXES["algo"] if KINDS.keys() & pieces(ROOT, o.name).keys()]
 ENTROPY = [o.name for o in AXES["entropy"]]
 # some methods are for rewards of 0 and 1, some want more than the four samples of a small run
 WORLD = ["reward._target_=tests.small_world.HasDigits", "batch.samples_per_prompt=8"]
+# a piece that lives off a reward of its own, and a policy that has something to earn by it
+OWN_WORLD = {
+    ("algo/auxiliary", "verifree"): ["reward=verifree", "reward._target_=crucible.rewards.verifree.VeriFree", ENDS],
+}
 PIECES = [(axis, o.name) for axis, options in AXES.items() if axis.startswith("algo/") for o in options]
 
 
@@ -37,18 +43,19 @@ def trained(path) -> None:
 
 
 def ways(axis: str, option: str) -> Iterator[list[str]]:
-    """Command lines with this piece: on top of GRPO, or the presets that are made with it."""
-    yield ["algo=grpo", f"{spelling(ROOT, axis)}={option}"]
-    yield from ([f"algo={p}"] for p in PRESETS if pieces(ROOT, p)[axis.rpartition("/")[2]] == option)
+    """Command lines with this piece: on top of GRPO or another plain one, or the presets that are made with it."""
+    name = axis.rpartition("/")[2]
+    yield [f"algo={KINDS.get(name, 'grpo')}", f"{spelling(ROOT, axis)}={option}"]
+    yield from ([f"algo={p}"] for p in PRESETS if pieces(ROOT, p).get(name) == option)
     yield from ([f"algo={p}", f"{spelling(ROOT, axis)}={option}"] for p in PRESETS)
     yield ["algo=grpo", f"{spelling(ROOT, axis)}={option}", "algo.old_logps=recompute"]
 
 
 def first_that_composes(axis: str, option: str) -> list[str]:
-    refusals = []
+    refusals, own = [], OWN_WORLD.get((axis, option), [])
     for overrides in ways(axis, option):
         try:
-            compose(overrides, ROOT)
+            compose([*overrides, *own], ROOT)
         except UserError as error:
             refusals.append(str(error))
         else:
@@ -71,7 +78,7 @@ def test_every_entropy_control_trains(small_run, entropy):
 @pytest.mark.slow
 @pytest.mark.parametrize(("axis", "option"), PIECES)
 def test_every_piece_of_an_algorithm_trains(small_run, axis, option):
-    trained(small_run(*first_that_composes(axis, option), *WORLD))
+    trained(small_run(*first_that_composes(axis, option), *OWN_WORLD.get((axis, option), WORLD)))
 
 
 @pytest.fixture(scope="module")

@@ -109,7 +109,7 @@ def test_a_step_in_which_nothing_can_be_learned_changes_nothing(small_run):
         (["data.terms=30", "sampling.max_tokens=40"], "exceeds the model's context of 64"),
         (["data.eval_prompts=100000"], "evaluation items exist with these dials"),
         (["model.heads=3"], "hidden_size 32 must be a multiple of heads 3"),
-        (["evaluation.pass_at=[3]"], "pass@3 needs evaluation.samples_per_prompt of at least 3"),
+        (["evaluation.pass_at=[3]"], "each k must be from 1 to evaluation.samples_per_prompt=2"),
         (["optim.lr=0"], "optim.lr=0"),
     ],
 )

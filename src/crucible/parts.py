@@ -30,6 +30,7 @@ class Parts:
 
     def __init__(self, nodes: Mapping[str, Any], **ready: Any):
         self._nodes, self._built, self._building = dict(nodes), dict(ready), set[str]()
+        self._actions: dict[str, Callable[[Any], None]] = {}
 
     def __contains__(self, name: str) -> bool:
         return name in self._built or name in self._nodes
@@ -39,7 +40,10 @@ class Parts:
             if name in self._building:
                 raise UserError(f"the part {name} needs itself: {' -> '.join([*self._building, name])}")
             self._building.add(name)
-            self._built[name] = self.build(self._nodes[name])
+            part = self.build(self._nodes[name])
+            if name in self._actions:
+                self._actions[name](part)
+            self._built[name] = part
             self._building.discard(name)
         return self._built[name]
 
@@ -47,6 +51,14 @@ class Parts:
         """Put in a part that is made by hand."""
         self._built[name] = part
         return part
+
+    def node(self, name: str) -> Any:
+        """The config node of a part, whether it is built or not; None for parts that have none."""
+        return self._nodes.get(name)
+
+    def once_built(self, name: str, action: Callable[[Any], None]) -> None:
+        """Call `action` with a part as soon as it is built, before anything else gets it."""
+        self._actions[name] = action
 
     def make(self, *names: str) -> None:
         """Build these parts now rather than when they are first asked for: what they refuse is then refused early."""
@@ -71,3 +83,18 @@ class Parts:
         if isinstance(node, list | tuple):
             return [self.build(value) for value in node]
         return node
+
+    def call(self, function: Callable[..., Any], node: Mapping[str, Any], target: Callable[..., Any]) -> Any:
+        """`function` with those options of a node, and those parts, that it names, as they would go to `target`; and
+        with these parts themselves where it names `parts`."""
+        given, defaults = {}, inspect.signature(target).parameters
+        for name, parameter in inspect.signature(function).parameters.items():
+            if name == "parts":
+                given[name] = self
+            elif name in node:
+                given[name] = self.build(node[name])
+            elif name in self:
+                given[name] = self[name]
+            elif parameter.default is parameter.empty and name in defaults:
+                given[name] = defaults[name].default
+        return function(**given)

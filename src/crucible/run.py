@@ -6,9 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+from crucible.ahead import refuse_ahead
 from crucible.analysis.closing import closing_words
 from crucible.analysis.figures import draw_run_figures
 from crucible.config.dry_run import run_directory
+from crucible.config.learns_from import batch_node
+from crucible.loggers.none import NoLogger
 from crucible.modules.callbacks import Checkpoint, Progress, Stop
 from crucible.modules.journal import Journal, silent, tell
 from crucible.modules.lifecycle import recorded, restarted
@@ -74,7 +77,7 @@ def run(
         parts = Parts(
             {
                 "task": data, "policy": model, "engine": rollout, "reward": reward, "sampler": sampler,
-                "entropy": entropy, "logger": logger, "batch": batch, "sampling": sampling, "optim": optim,
+                "entropy": entropy, "logger": logger, "batch": batch_node(config), "sampling": sampling, "optim": optim,
                 "evaluation": evaluation, "reward_runtime": reward_runtime, "trouble": trouble, "alarms": alarms,
                 "watchdog": watchdog,
             },
@@ -83,12 +86,14 @@ def run(
         )  # fmt: skip
         with recorded(run_dir, parts), parts["watchdog"].watching(run_dir, report):
             # before any model
-            parts.make("batch", "sampling", "optim", "evaluation", "reward_runtime", "trouble", "task")
+            parts.make("batch", "sampling", "optim", "evaluation", "reward_runtime", "trouble", "task", "entropy")
             kind = locate(algo["_target_"])
+            if ranks.main:
+                refuse_ahead(parts, algo, reward)
             if hasattr(kind, "look_ahead"):
                 kind.look_ahead(parts)
+            journal = parts.add("journal", Journal(run_dir, parts["logger"] if ranks.main else NoLogger(), report))
             share_out(parts, ranks, kind)
-            journal = parts.add("journal", Journal(run_dir, parts["logger"], report))
             module = parts.build(algo)
             beat_with(module.model)
             seed_global(derived_seed(seed, "global"))

@@ -46,6 +46,33 @@ class Completion:
 
 
 @dataclass(frozen=True, slots=True)
+class Demonstration:
+    """One worked answer to learn from. `weight` multiplies the loss of its tokens, and counts in no denominator."""
+
+    prompt: Prompt
+    completion: str
+    weight: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Preference:
+    """Two answers to one prompt, the better one first."""
+
+    prompt: Prompt
+    chosen: str
+    rejected: str
+
+
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """One answer and whether it is a good one."""
+
+    prompt: Prompt
+    completion: str
+    desirable: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Sampling:
     """How to sample. temperature 0 is greedy. `seed` makes the draw reproducible.
 
@@ -81,6 +108,11 @@ class Rollouts:
     def lengths(self) -> Tensor:
         """(N,) completion tokens of each row."""
         return self.mask.sum(-1)
+
+    @property
+    def width(self) -> int:
+        """Tokens of a padded row: Tp + T."""
+        return self.prompt_ids.shape[1] + self.completion_ids.shape[1]
 
     def completions(self) -> list[Completion]:
         lengths = self.lengths.tolist()
@@ -135,6 +167,30 @@ class Context:
         return cls(group=rollouts.group, rollouts=rollouts, **rest)
 
 
+@dataclass(slots=True)
+class Answers:
+    """Reference answers in place of the sampled ones, from a reward that asks how likely the policy finds them.
+
+    `rows` are the sampled rows in their order: prompt and reasoning as the prompt, the reference answer as the
+    completion, `sampling_logps` its log-probs when the reward was computed; mask 0 on rows that have none.
+    """
+
+    rows: Rollouts
+    reasoning: Tensor  # (N, T) 1.0 on the sampled tokens before the answer; on all tokens of a row without an answer
+
+    def over(self, index: Tensor, sampled: Rollouts) -> Answers:
+        """Laid out over all rows of `sampled`, of which these are the rows `index` (K,) int64; the others have none."""
+        import torch
+
+        place = torch.zeros(len(sampled), dtype=torch.int64).index_put((index,), torch.arange(len(index)))
+        asked = torch.zeros(len(sampled), dtype=torch.bool).index_fill(0, index, True).unsqueeze(-1)
+        rows = self.rows.rows(place)
+        return Answers(
+            replace(rows, mask=rows.mask * asked, group=sampled.group),
+            torch.where(asked, self.reasoning[place], sampled.mask),
+        )
+
+
 OUTCOMES = ("value", "abstain", "timeout", "error")
 
 
@@ -165,6 +221,7 @@ class Scores:
     valid: Tensor | None = None  # (N,) bool
     verdict: Tensor | None = None  # (N,) bool
     outcomes: dict[str, Outcomes] = field(default_factory=dict)  # by component, of those whose calls can fail
+    answers: Answers | None = None  # what an auxiliary loss on the reference answers learns from
 
 
 @dataclass(slots=True)
@@ -185,6 +242,18 @@ class PolicyLoss:
     """A policy objective before aggregation. Diagnostics are (N, T) and are averaged over tokens."""
 
     per_token: Tensor  # (N, T), to be minimised
+    diagnostics: dict[str, Tensor] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class PreferenceLoss:
+    """A preference objective before its mean over the pairs, or the single answers, of a step.
+
+    Diagnostics are detached and averaged over them. Of a pair: `chosen_reward` and `rejected_reward`, the implicit
+    rewards by which the loss compares the two; of a single answer: `reward`.
+    """
+
+    per_item: Tensor  # (P,) pairs or (K,) answers, to be minimised
     diagnostics: dict[str, Tensor] = field(default_factory=dict)
 
 
@@ -232,11 +301,32 @@ class Task(Protocol):
 
 
 class Demonstrates(Protocol):
-    """A task that can also write worked answers (for the warm-up of a model trained from scratch)."""
+    """A task that can also write worked answers (for the warm-up of a model trained from scratch, and `algo=sft`)."""
 
     def warmup_prompts(self, rng: random.Random) -> Iterator[Prompt]: ...
 
     def demonstrate(self, prompt: Prompt, rng: random.Random) -> str: ...
+
+
+@runtime_checkable
+class Demonstrated(Protocol):
+    """A data set of worked answers."""
+
+    def demonstrations(self) -> Sequence[Demonstration]: ...
+
+
+@runtime_checkable
+class Preferred(Protocol):
+    """A data set of pairs of answers, of which one is better."""
+
+    def preferences(self) -> Sequence[Preference]: ...
+
+
+@runtime_checkable
+class Judged(Protocol):
+    """A data set of single answers called good or bad."""
+
+    def labelled(self) -> Sequence[Labelled]: ...
 
 
 class Principled(Protocol):

@@ -12,6 +12,7 @@ from omegaconf import OmegaConf
 
 CONF = Path(__file__).parents[2] / "conf"
 FOLDERS = ["algo/loss", "algo/advantage", "algo/aggregation", "algo/filter", "algo/auxiliary", "entropy"]
+FOLDERS += ["algo/supervised", "algo/preference"]
 FILES = sorted(path for folder in FOLDERS for path in (CONF / folder).glob("*.yaml"))
 
 
@@ -52,4 +53,4 @@ def test_it_can_be_built(path):
     for node in nodes(path):
         part = hydra.utils.instantiate(node)
         assert isinstance(part, partial) == bool(node.get("_partial_"))
-        assert callable(part) or hasattr(part, "select") or hasattr(part, "loss_term")
+        assert callable(part) or any(hasattr(part, hook) for hook in ("select", "per_answer", "loss_term"))

@@ -1,4 +1,7 @@
-"""What holds for every auxiliary loss in conf/algo/auxiliary."""
+"""What holds for every auxiliary loss in conf/algo/auxiliary that is taken on sampled tokens.
+
+Those on reference answers are called elsewhere; tests/algorithms/auxiliary/test_verifree.py cuts and shares them out.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,8 @@ from rollout_cases import SIZES, built, case, failing, methods, rows, wider
 from crucible.algorithms.given import call
 
 AXIS = "algo/auxiliary"
-EVERY = pytest.mark.parametrize("name", methods(AXIS))
+SAMPLED = [name for name in methods(AXIS) if hasattr(built(AXIS, name), "per_token")]
+EVERY = pytest.mark.parametrize("name", SAMPLED)
 N = sum(SIZES)
 
 
@@ -70,3 +74,10 @@ def test_rows_without_tokens(name):
     value, slope = term(built(AXIS, name), given, torch.arange(N))
     assert value.isfinite()
     assert torch.all(slope[[0, 5]] == 0)
+
+
+def test_every_auxiliary_loss_is_of_one_kind_or_the_other():
+    kinds = {name: built(AXIS, name) for name in methods(AXIS)}
+    assert all(hasattr(part, "per_token") != hasattr(part, "per_answer") for part in kinds.values())
+    assert all(hasattr(part, "select") == hasattr(part, "per_token") for part in kinds.values())
+    assert len(SAMPLED) >= 2

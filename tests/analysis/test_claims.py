@@ -144,7 +144,7 @@ def test_every_kind_of_test_is_used(found):
     inner = {
         test["kind"] for f in found.values() for test in f.claim.options.get("tests", ()) if isinstance(test, dict)
     }
-    assert used | inner == set(claims.KINDS)
+    assert used | inner == set(claims.KINDS) - {"rates", "gain_larger"}  # these: tests/analysis/verification
 
 
 @pytest.mark.parametrize(

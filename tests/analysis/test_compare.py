@@ -95,6 +95,23 @@ def test_other_problems_are_not_compared(tmp_path):
     assert f"Not compared: {reason}." in as_markdown(found)
 
 
+def test_runs_without_metrics(groups, tmp_path):
+    for name in ("x", "y"):
+        (tmp_path / "none" / name).mkdir(parents=True)
+        (tmp_path / "none" / name / "config.yaml").write_text("seed: 1\n")
+    bare = find_runs(tmp_path / "none")
+    with pytest.raises(UserError, match="none of the 2 runs has metrics yet: none/x") as caught:
+        compare(bare[:1], bare[1:])
+    assert "\n" not in str(caught.value)
+    found = compare(groups[0], bare)
+    assert found.bare == ("none/x", "none/y")
+    assert not found.curves
+    assert not found.outcome
+    text = as_markdown(found)
+    assert text.count("Not compared: of the 5 runs, none/x, none/y have no metrics.") == 2
+    assert compare(*groups).bare == ()
+
+
 def test_mistakes(groups):
     with pytest.raises(UserError, match=r"is on both sides"):
         compare(groups[0], groups[0])
@@ -102,3 +119,6 @@ def test_mistakes(groups):
         compare(*groups, metrics=["policy/entrop"])
     with pytest.raises(UserError, match=r"window=0: a share"):
         compare(*groups, window=0)
+    for level in (0, 1, math.nan):
+        with pytest.raises(UserError, match=r"level=.*between 0 and 1"):
+            compare(*groups, level=level)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
+import unicodedata
 from html.parser import HTMLParser
 
 import pytest
@@ -116,11 +118,55 @@ def test_chat_prompts_become_text(run):
     assert read(sources([run], [50])).groups[0].prompts == ("[user] hello",)
 
 
+HOSTILE = "\x1b[2J\x1b]0;owned\x07\x1b[31m5\r\x00\x7f\x9b1m \u202e4=2+2\u202c \u200b\ud800 \u2028"
+
+
+def test_an_answer_cannot_act_on_the_terminal_or_the_page(run):
+    sample = row(HOSTILE, HOSTILE, 1.0, True) | {"components": {HOSTILE: 1.0}}
+    write_samples(run, 60, [sample])
+    write_samples(run, 70, [sample | {"prompt": f"other {HOSTILE}", "prompt_id": "other"}])
+    reading, apart = read(sources([run], [60])), read(sources([run], [60, 70]))
+    own = {"\n", "\x1b"}  # of the table itself, which is coloured in a terminal
+    for shown in (as_text(reading, width=200), as_text(apart, width=200), as_html(reading), as_html(apart)):
+        assert not [c for c in shown if unicodedata.category(c) in ("Cc", "Cf", "Cs", "Zl", "Zp") and c not in "\n"]
+        assert "␛[2J␛]0;owned␇␛[31m5␍" in shown.replace("\n", "")
+        assert "<U+202E>" in html.unescape(shown)
+        shown.encode()
+    coloured = as_text(reading, width=200, colour=True)
+    assert {c for c in coloured if unicodedata.category(c) == "Cc"} == own
+    assert set(re.findall("\x1b.[^m]*m?", coloured)) <= set(re.findall("\x1b\\[[0-9;]*m", coloured))  # colours alone
+    line = as_jsonl(reading)
+    assert [c for c in line if unicodedata.category(c) in ("Cc", "Cf", "Cs", "Zl", "Zp")] == ["\n"]
+    assert json.loads(line)["completion"] == reading.groups[0].cells[0][0].completion
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        ('{"completion": "x"}', "sample 1 cannot be read: it has no 'prompt'"),
+        ('{"prompt": "p", "completion": "x", "reward": "much"}', "sample 1 cannot be read: could not convert"),
+        ('{"prompt": "p", "completion": "x", "components": [1]}', "not written as a run writes them"),
+        ('{"prompt": [1], "completion": "x"}', "not written as a run writes them"),
+        ('{"prompt": "p", "compl', "no sample that can be read"),
+        ("[1]", "no sample that can be read"),
+        ("", "no sample that can be read"),
+    ],
+)
+def test_damaged_samples_are_named(run, line, why):
+    (run / "samples" / "step-000080.jsonl").write_text(f"{line}\n")
+    with pytest.raises(UserError, match=why) as caught:
+        read(sources([run], [80]))
+    assert "step-000080.jsonl" in str(caught.value)
+
+
 def test_refusals(run, tmp_path):
     with pytest.raises(UserError, match="nearest step is 20"):
         read(sources([run], [19]))
     with pytest.raises(UserError, match=r'did you mean "a"'):
         sources([run.parent / "aa"], [])
+    (run.parent / "file").write_text("")
+    with pytest.raises(UserError, match=r"file: it is a file$"):
+        sources([run.parent / "file"], [])
     (tmp_path / "empty").mkdir()
     with pytest.raises(UserError, match="has no samples"):
         sources([tmp_path / "empty"], [])

@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from crucible.visible import visible
 from tests.bad_input.case import Case
 from tests.bad_input.given import Given
 from tests.bad_input.topics import CASES, TOPICS
@@ -37,7 +38,7 @@ def page() -> str:
 
 
 def _row(case: Case) -> str:
-    typed = [_code(case.command)]
+    typed = [_code(visible(case.command))]
     if isinstance(case.given, Given):
         typed.append(f"given {case.given.words}")
     typed += [

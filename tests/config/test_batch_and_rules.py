@@ -59,7 +59,11 @@ def test_batch_rules(composed: Compose) -> None:
         "batch.prompts_per_step=64 does not divide into batch.updates_per_rollout=5 equal updates; "
         "nearest: prompts_per_step=65 or updates_per_rollout=4"
     )
-    assert refused(composed, "batch.samples_per_prompt=0") == "batch.samples_per_prompt=0: must be at least 1"
+    assert refused(composed, "batch.samples_per_prompt=0") == (
+        "batch.samples_per_prompt=0 in conf/train: must be at least 1"
+    )
+    huge = refused(composed, "batch.prompts_per_step=10000000000000000000019")
+    assert "nearest: prompts_per_step=10000000000000000000020 or updates_per_rollout=1" in huge
     assert refused(composed, "steps=0") == "steps=0: must be at least 1"
     assert "cannot hold one row" in refused(composed, "batch.micro_batch_tokens=32")
     composed("batch.micro_batch_tokens=33")

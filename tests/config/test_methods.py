@@ -12,21 +12,24 @@ from pathlib import Path
 import pytest
 
 from crucible.config import methods_command
-from crucible.config.methods import methods, pieces
-from crucible.config.methods_entry import Method
+from crucible.config.methods import methods, pieces, rewards
+from crucible.config.methods_entry import ORIGINS, Method
 from crucible.config.methods_search import search
 from crucible.config.methods_show import detail, markdown, table
 from crucible.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[2]
-FOUND = methods(ROOT)
+REWARDS = rewards(ROOT)
+FOUND = [*methods(ROOT), *REWARDS]
+EVERY_REWARD = pytest.mark.parametrize("reward", REWARDS, ids=lambda m: m.name)
 Train = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture
 def read_before(monkeypatch: pytest.MonkeyPatch) -> None:
     """The catalogue as it was read at the top of this file."""
-    monkeypatch.setattr(methods_command, "methods", lambda root: FOUND)
+    monkeypatch.setattr(methods_command, "methods", lambda root: [m for m in FOUND if m not in REWARDS])
+    monkeypatch.setattr(methods_command, "rewards", lambda root: REWARDS)
 
 
 def one(spelling: str) -> Method:
@@ -35,8 +38,59 @@ def one(spelling: str) -> Method:
 
 def test_every_yaml_of_the_method_axes_is_in_it_once() -> None:
     files = {f.relative_to(ROOT) for axis in ("algo", "entropy") for f in (ROOT / "conf" / axis).rglob("*.yaml")}
+    files |= {f.relative_to(ROOT) for f in (ROOT / "conf" / "reward").glob("*.yaml")}
     assert {m.file for m in FOUND} == files
     assert len(FOUND) == len(files) > 30
+
+
+@EVERY_REWARD
+def test_every_reward_says_where_its_formula_comes_from(reward: Method) -> None:
+    assert reward.origins, f"{reward.file}: no line '# Formula from: ...' in its header"
+    assert set(reward.origins) <= set(ORIGINS), f"{reward.file}: {reward.formula_from}; there are {', '.join(ORIGINS)}"
+    told = f"{reward.summary}\n{reward.notes}\n{reward.docstring}"
+    if {"paper", "authors' code", "recalled", "re-implementations"} & set(reward.origins):
+        assert reward.papers, "what comes from a paper or its authors names it"
+    if "library" in reward.origins:
+        inside = re.findall(r"library \(([^)]*)\)", reward.formula_from)
+        assert inside, f"{reward.file}: which library? library (NAME)"
+        assert all(name in told for name in ", ".join(inside).split(", ")), "the docstring says what is taken from it"
+
+
+@EVERY_REWARD
+def test_every_reward_has_a_docstring_and_a_test_that_names_it(reward: Method) -> None:
+    assert reward.formula
+    assert reward.tests, f"no test imports {reward.target} or chooses {reward.spelling}"
+    first = (ROOT / reward.tests[0]).read_text(encoding="utf-8")
+    assert re.search(rf"\b({reward.target.rpartition('.')[2]}|{reward.name})\b", first)
+    assert len(re.findall(r"^def test_", first, flags=re.MULTILINE)) >= 1
+
+
+@EVERY_REWARD
+def test_every_default_of_a_reward_says_what_it_is(reward: Method) -> None:
+    """On its own line or on that of what it belongs to."""
+    told = {s.path for s in reward.defaults if s.comment}
+    for setting in reward.defaults:
+        parents = [setting.path.rsplit(".", n)[0] for n in range(setting.path.count(".") + 1)]
+        inside = any(s.path.startswith(f"{setting.path}.") for s in reward.defaults)
+        assert inside or told & set(parents), f"{reward.file}: {setting.path} has no comment"
+
+
+def test_what_a_formula_comes_from_is_read_from_the_header() -> None:
+    assert one("reward=verifree").origins == ("authors' code",)
+    assert one("reward=length").origins == ("paper", "library")
+    assert one("reward=sql").origins == ("re-implementations",)
+    assert "Formula from" not in one("reward=sql").notes
+    assert one("reward=reasoning_sql").tests[0] == Path("tests/rewards/test_sql.py")
+    assert one("reward=format").tests[0] == Path("tests/rewards/test_basic_rewards.py")
+    assert "Formula from\n  authors' code" in detail(one("reward=verifree"))
+
+
+def test_the_page_has_a_line_for_each_reward_with_its_origin_and_its_test() -> None:
+    page = markdown(FOUND)
+    for m in REWARDS:
+        (line,) = [row for row in page.splitlines() if row.startswith(f"| [`{m.name}`](#reward{m.name})")]
+        assert f"| {m.formula_from} |" in line
+        assert f"(../{m.tests[0].as_posix()})" in line
 
 
 def test_an_entry_holds_what_code_and_yaml_say() -> None:
@@ -74,6 +128,7 @@ def test_a_method_with_a_condition_says_so() -> None:
         ("covariance advantage", None),
         ("kl cov", "entropy=kl_cov"),
         ("entropi ratio cliping", "entropy=erc"),
+        ("reference answer likelihood", None),
         ("2506.14758", "entropy=entropy_advantage"),
         ("Skywork", "entropy=adaptive"),
         ("leave-one-out", None),

@@ -135,3 +135,16 @@ def test_a_data_set_that_is_not_there(tmp_path):
         HuggingFace(dataset=str(tmp_path / "empty"), cache_dir=tmp_path)
     with pytest.raises(UserError, match="data=hf: cannot load"):
         HuggingFace(dataset=str(tmp_path / "gone"), cache_dir=tmp_path)
+
+
+def test_answers_to_learn_from(tmp_path):
+    rows = [{"question": f"say {i}", "chosen": f"{i}", "rejected": "no"} for i in range(40)]
+    datasets.Dataset.from_list(rows).save_to_disk(str(tmp_path / "pairs"))
+    task = HuggingFace(
+        dataset=str(tmp_path / "pairs"), answer_column=None, chosen_column="chosen", rejected_column="rejected"
+    )
+    assert len(task.preferences()) + len(task.held_out_preferences()) == 40
+    with pytest.raises(UserError, match=r"has no column 'better'"):
+        HuggingFace(
+            dataset=str(tmp_path / "pairs"), answer_column=None, chosen_column="better", rejected_column="rejected"
+        )

@@ -9,8 +9,9 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from crucible.data.cells import Row
 from crucible.data.jsonl import Jsonl, read_lines
-from crucible.data.rows import Columns, Row, read_rows
+from crucible.data.rows import Columns, read_rows
 from tests.fuzz.limits import fuzzed, told
 from tests.fuzz.texts import completions, damaged_lines, json_values
 
@@ -41,10 +42,10 @@ def test_any_file(tmp_path: Path, content: bytes) -> None:
 @given(fields=rows, chat=st.booleans(), wanted=st.sampled_from(["prompt", "a.b", "x.prompt", "nothing"]))
 def test_any_row(fields: dict[str, Any], chat: bool, wanted: str) -> None:
     columns = Columns(prompt=wanted, id="id", chat=chat, system="s", reference={"tests": "x"})
-    prompts, rejected = read_rows([Row("f:1", fields)], columns, "f")
-    assert len(prompts) + len(rejected) == 1
-    for prompt in prompts.values():
-        assert all(isinstance(m["content"], str) and m["content"].encode() for m in prompt.messages)
+    items, rejected = read_rows([Row("f:1", fields)], columns, "f")
+    assert len(items) + len(rejected) == 1
+    for item in items.values():
+        assert all(isinstance(m["content"], str) and m["content"].encode() for m in item.prompt.messages)
     assert all("\n" not in str(reason) for reason in rejected)
 
 

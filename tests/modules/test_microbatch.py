@@ -41,6 +41,27 @@ def test_every_row_once_within_the_budget_and_nothing_cut_off(sizes, tokens):
         assert x.prompt_mask[piece.index, -piece.prompt_width :].sum() == x.prompt_mask[piece.index].sum()
 
 
+@given(lengths, st.integers(1, 4), st.integers(1, 60), st.booleans())
+def test_with_shared_prompts_groups_stay_together_as_far_as_they_fit(sizes, samples, tokens, whole_groups):
+    prompts = [p for p, _ in sizes for _ in range(samples)]
+    x = rollouts(prompts, [1 + (c + i) % 9 for i, (_, c) in enumerate(s for s in sizes for _ in range(samples))])
+    x.group = torch.arange(len(sizes)).repeat_interleave(samples)
+    rows = torch.arange(len(x)).flip(0)
+    pieces = list(micro_batches(x, rows, tokens, shared=True, whole_groups=whole_groups))
+    assert sorted(torch.cat([p.index for p in pieces]).tolist()) == list(range(len(x)))
+    for piece in pieces:
+        groups = x.group[piece.index].unique()
+        size = sum(prompts[int(g) * samples] for g in groups) + int(x.mask[piece.index].sum())
+        assert size <= tokens or len(groups) == 1
+        assert whole_groups or size <= tokens or len(piece.index) == 1
+        assert piece.of(x.mask).sum() == x.mask[piece.index].sum()
+        assert x.prompt_mask[piece.index, -piece.prompt_width :].sum() == x.prompt_mask[piece.index].sum()
+    homes = [set(x.group[p.index].tolist()) for p in pieces]
+    for g in range(len(sizes)):  # a group is torn apart only where it does not fit into one piece
+        fits = prompts[g * samples] + int(x.mask[x.group == g].sum()) <= tokens
+        assert sum(g in home for home in homes) == 1 or not (fits or whole_groups)
+
+
 def test_no_rows_no_micro_batches():
     assert list(micro_batches(rollouts([1], [1]), torch.tensor([], dtype=torch.long), 10)) == []
 

@@ -10,6 +10,11 @@ import torch
 from crucible.rewards.base import checked
 from crucible.types import Completion, Context, Prompt, Scores
 
+ENDS = (  # an option of small runs: a policy that has learned to write "=" and to end, in two seconds
+    "model.warmup={_target_: crucible.policy.warmup.WarmUp, target_accuracy: 0.01, max_steps: 80, probe_every: 10, "
+    "probe_prompts: 32, probe_samples: 4, batch_size: 32, max_tokens: 48}"
+)
+
 
 def completions(*texts: str, reason: str = "stop") -> list[Completion]:
     return [Completion(text, len(text), reason) for text in texts]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 
 import pytest
@@ -12,11 +13,13 @@ from crucible.data.chain import Chain
 from crucible.errors import UserError
 from crucible.policy.tiny import untrained
 from crucible.rewards.answer_likelihood import answer_logps, before_answer
+from crucible.rewards.gated import Gated
 from crucible.rewards.information_gain import InformationGain
 from crucible.rewards.rlpr import RLPR
 from crucible.rewards.verifree import VeriFree
 from crucible.types import Prompt
 from tests.rewards.cases import completions, scored
+from tests.rewards.parts import Fixed
 
 POLICY = untrained(hidden_size=32, layers=2, heads=2, kv_heads=1, intermediate_size=64, context_length=48)
 OTHER = untrained(hidden_size=32, layers=2, heads=2, kv_heads=1, intermediate_size=64, context_length=48, seed=5)
@@ -100,6 +103,83 @@ def test_information_gain_is_the_mean_log_ratio(baseline):
         unaided = oracle_probabilities(without, prompt, "=", answer)
         expected.append(sum(math.log(a / b) for a, b in zip(aided, unaided, strict=True)) / len(aided))
     assert scores.total.tolist() == pytest.approx(expected, abs=1e-5)
+
+
+def blended(*weights: float):
+    """A policy whose weights are the sum of POLICY's and OTHER's, times these."""
+    mixed = copy.copy(POLICY)
+    mixed.model = copy.deepcopy(POLICY.model)
+    with torch.no_grad():
+        for own, *sources in zip(*(x.model.parameters() for x in (mixed, POLICY, OTHER)), strict=True):
+            own.copy_(sum(w * s for w, s in zip(weights, sources, strict=True)))
+    return mixed
+
+
+def without_thought(policy) -> list[float]:
+    found = [oracle_probabilities(policy, p, "=", p.reference["answer"]) for p in PROMPTS]
+    return [sum(map(math.log, row)) / len(row) for row in found]
+
+
+def average(**options):
+    """A reward whose policy learned in its first step: POLICY before, OTHER from then on."""
+    reward = InformationGain(policy=POLICY, batch=batch(), decay=0.8, **options)
+    assert scored(reward, PROMPTS, ROWS, step=1).components["without_thought"].tolist() == pytest.approx(
+        without_thought(POLICY), abs=1e-5
+    )
+    reward.policy = OTHER
+    return reward
+
+
+def test_the_moving_average_starts_as_the_policy_and_follows_it_once_a_step():
+    """decay 0.8 and a policy that jumps from POLICY to OTHER in step 1: 0.8^k of POLICY is left after k steps."""
+    reward = average()
+    for step in (2, 3):
+        kept = 0.8 ** (step - 1)
+        expected = without_thought(blended(kept, 1 - kept))
+        for _ in range(2):  # the greedy rows of a step are scored too
+            found = scored(reward, PROMPTS, ROWS, step=step)
+            assert found.components["without_thought"].tolist() == pytest.approx(expected, abs=1e-5)
+    evaluated = scored(reward, PROMPTS, ROWS, step=3, training=False)  # after step 3
+    expected = without_thought(blended(0.8**3, 1 - 0.8**3))
+    assert evaluated.components["without_thought"].tolist() == pytest.approx(expected, abs=1e-5)
+    after = scored(reward, PROMPTS, ROWS, step=4)
+    assert torch.equal(after.components["without_thought"], evaluated.components["without_thought"])
+
+
+def test_steps_in_which_it_was_not_asked_are_made_up_for():
+    found = scored(average(), PROMPTS, ROWS, step=4).components["without_thought"]
+    assert found.tolist() == pytest.approx(without_thought(blended(0.8**3, 1 - 0.8**3)), abs=1e-5)
+
+
+def test_the_moving_average_survives_a_kill_behind_a_gate():
+    def gate(part):
+        return Gated(parts={"form": Passes(), "gain": part}, gate="form")
+
+    class Passes(Fixed):
+        def __call__(self, prompts, rows, context):
+            self.values = (1.0,) * len(rows)
+            return super().__call__(prompts, completions(*map(str, range(len(rows)))), context)
+
+    whole = gate(average())
+    scored(whole, PROMPTS, ROWS, step=2)
+    state = copy.deepcopy(whole.state_dict())
+    fresh = gate(InformationGain(policy=POLICY, batch=batch(), decay=0.8))
+    fresh.load_state_dict(state)
+    fresh.parts["gain"].policy = OTHER
+    one, other = (scored(r, PROMPTS, ROWS, step=3) for r in (whole, fresh))
+    assert torch.equal(one.total, other.total)
+    assert one.total.any()
+
+
+@pytest.mark.parametrize("baseline", ["start", "policy"])
+def test_the_other_baselines_have_nothing_to_remember(baseline):
+    assert not hasattr(InformationGain(policy=POLICY, batch=batch(), baseline=baseline), "state_dict")
+
+
+@pytest.mark.parametrize("decay", [-0.1, 1.0])
+def test_a_decay_that_means_nothing_is_refused(decay):
+    with pytest.raises(UserError, match="from 0 to below 1"):
+        InformationGain(policy=POLICY, batch=batch(), decay=decay)
 
 
 def test_the_papers_numbers_of_information_gain():

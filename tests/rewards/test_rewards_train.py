@@ -8,6 +8,7 @@ import yaml
 from crucible.config.compose import compose
 from crucible.rundir import read_metrics, read_status
 from tests.conftest import ROOT, same_weights
+from tests.rewards.cases import ENDS
 from tests.rewards.judge.server import exact_judge, serving
 
 CHOICES = {  # what is logged, beside reward/mean
@@ -52,10 +53,21 @@ def test_majority_voting_logs_what_is_true_under_names_of_its_own(small_run):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("reward", ["flipped", "rlpr"])
-def test_a_killed_run_ends_like_one_that_was_not(small_run, killed_run, reward):
-    """The tosses and the start policy's probabilities are the same after a resume: nothing of them is stored."""
-    options = ["algo=grpo", *chosen(reward), "steps=6", "checkpoint_every=2"]
+@pytest.mark.parametrize(
+    "options",
+    [
+        [*chosen("flipped")],
+        [*chosen("rlpr"), "algo/filter=rlpr_std", "algo.filter.average_from=1", "algo.filter.filter_from=3"],
+        [*chosen("information_gain"), "reward.decay=0.5"],
+        [*chosen("gated"), "reward@reward.parts.right=verifree", "reward.above=-1.0", "algo/advantage=rloo",
+         "algo/loss=reinforce", "algo/aggregation=seq_mean_token_sum", "algo/auxiliary=verifree", ENDS],
+    ],
+    ids=["flipped", "rlpr and its filter", "moving average", "verifree behind a gate"],
+)  # fmt: skip
+def test_a_killed_run_ends_like_one_that_was_not(small_run, killed_run, options):
+    """The tosses and the start policy's probabilities are the same after a resume: nothing of them is stored.
+    The threshold of the filter and the moving average are."""
+    options = ["algo=grpo", *options, "steps=6", "checkpoint_every=2"]
     assert same_weights(small_run("run_id=whole", *options), killed_run(*options), 6)
 
 
@@ -81,3 +93,14 @@ def test_a_weight_gets_a_schedule_on_the_command_line(schedule):
     assert weights["length"]["shape"] == schedule
     assert weights["length"]["start"] == 0.5
     assert weights["exact"] == 1.0
+
+
+@pytest.mark.slow
+def test_the_whole_of_verifree_gives_the_numbers_of_one_process_on_two(small_run):
+    options = ["algo=rloo", *chosen("verifree"), "algo/auxiliary=verifree", "algo/filter=keep_all", ENDS]
+    alone, two = small_run(*options, "run_id=alone"), small_run(*options, "run_id=two", "trainer.devices=2")
+    logged = [[row for row in read_metrics(p) if row["kind"] == "update"] for p in (alone, two)]
+    for a, b in zip(*logged, strict=True):
+        for name in ("policy/loss", "auxiliary/verifree", "policy/grad_norm"):
+            assert a[name] == pytest.approx(b[name], rel=2e-3, abs=2e-5)
+    assert all(row["auxiliary/verifree"] > 0 for row in logged[0])

@@ -12,6 +12,7 @@ from crucible.modules.rm_recipe import RewardModelRecipe
 from crucible.modules.rm_scorer import Judge
 from crucible.policy.tiny import untrained
 from crucible.rewards.rlbff import RLBFF, rlbff, short_names, warn_of_weakness
+from crucible.rundir import read_metrics
 from crucible.types import Completion
 from tests.rewards.cases import scored
 
@@ -119,6 +120,18 @@ def test_bad_options_are_one_line(checkpoint, options, message):
     with pytest.raises(UserError, match=message) as caught:
         make(checkpoint, **options)
     assert "\n" not in str(caught.value)
+
+
+def test_how_good_the_reward_model_was_goes_into_the_metrics(small_run, tmp_path):
+    notes = {"task": "chain", "held_out": {f"rm/accuracy_true/{ANSWER}": 0.75}}
+    policy = untrained(hidden_size=32, layers=1, heads=2, intermediate_size=32)
+    Judge(policy, notes).save(tmp_path / "judge")
+    path = small_run(
+        "reward=rlbff", "reward._target_=crucible.rewards.rlbff.rlbff", f"reward.checkpoint={tmp_path / 'judge'}",
+        f"reward.principles=[{ANSWER}]", "steps=1",
+    )  # fmt: skip
+    rows = [row for row in read_metrics(path) if row["kind"] == "reward_model"]
+    assert rows == [{"kind": "reward_model", "step": 0, f"accuracy_true/{ANSWER}": 0.75}]
 
 
 def test_a_missing_checkpoint_is_one_line(tmp_path):

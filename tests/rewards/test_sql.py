@@ -6,11 +6,15 @@ from itertools import pairwise
 
 import pytest
 
+from crucible.config.compose import compose
 from crucible.errors import UserError
+from crucible.parts import Parts
 from crucible.rewards.sql import sql
 from crucible.rewards.sql_run import run
 from crucible.rewards.sql_text import jaccard, names, ngrams
+from tests.conftest import ROOT
 from tests.rewards.cases import completions, prompt, scored
+from tests.rewards.parts import Fixed, of, values
 
 DATABASE = """CREATE TABLE pets (name TEXT, kind TEXT, age INTEGER);
 INSERT INTO pets VALUES ('Ada', 'cat', 3), ('Bob', 'dog', 5), ('Cy', 'cat', 9);"""
@@ -144,3 +148,44 @@ def test_a_database_that_cannot_be_built_stops_the_run(database, said):
 def test_senseless_options_are_refused(options):
     with pytest.raises(UserError, match=f"reward.{next(iter(options))}"):
         sql(**options)
+
+
+def reasoning_sql(judge):
+    """reward=reasoning_sql as its YAML describes it, with another judge."""
+    data = [
+        "data=jsonl",
+        "data.path=sql.jsonl",
+        "data.answer_column=sql",
+        "data.reference={sql: sql, database: database}",
+    ]
+    place = "reward.parts.outcome.model.parts.judge"
+    node = compose([*data, "reward=reasoning_sql", f"reward@{place}=format"], ROOT).config["reward"]
+    reward = Parts({}).build(node)
+    reward.parts["outcome"].parts["model"].parts["judge"] = judge
+    return reward
+
+
+def test_reasoning_sql_on_the_worked_number():
+    """Execution 0, judge 0.5, syntax 1, schema 0.5, n-grams 0.25, form 1: 3.75; a right query's judge is unpaid."""
+    judge = Fixed(0.5, 1.0)
+    reward = reasoning_sql(judge)
+    reward.parts["outcome"].parts["rule"], reward.parts["rest"] = Fixed(0.0, 3.0), Fixed(2.75, 4.0)
+    assert values(of(reward, 2)) == [3.75, 7.0]
+    assert judge.asked == [[0]]
+
+
+def test_reasoning_sql_asks_the_judge_about_queries_with_wrong_rows_alone():
+    class Judge(Fixed):
+        def __call__(self, prompts, rows, context):
+            self.asked.append([row.text for row in rows])
+            return scored(sql(weights=ONE), prompts, rows)  # 0 for all
+
+    judge = Judge()
+    wrong, right = "SELECT name, age FROM pets WHERE kind = 'cat'", GOLD
+    asked = [prompt(i, sql=GOLD, database=DATABASE, answer=GOLD) for i in range(2)]
+    found = scored(reasoning_sql(judge), asked, completions(answer(wrong), answer(right)))
+    rest = [sum(value(q, only=name) for name in ONE if name != "execution") for q in (wrong, right)]
+    assert found.total.tolist() == pytest.approx([rest[0], 3.0 + rest[1]])
+    assert rest[1] == pytest.approx(4.0)
+    assert judge.asked == [[answer(wrong)]]
+    assert {"outcome", "outcome/rule", "outcome/model/judge", "rest"} <= set(found.components)

@@ -4,7 +4,6 @@ import pytest
 import torch
 from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM, Qwen2Config, Qwen2ForCausalLM
 
-from crucible.rollout.attention import decoding_attention
 from crucible.rollout.cache import RowCache
 from crucible.rollout.fused import FusedStep
 from tests.policy.models import llama, qwen3
@@ -63,7 +62,7 @@ def test_a_step_equals_the_models_own(make, padded):
     visible = torch.cat([seen, torch.ones(3, capacity - start)], 1).bool()[:, None, None, :]
     assert FusedStep.fits(model, capacity)
     caches = []
-    with torch.no_grad(), decoding_attention(model):
+    with torch.no_grad():
         step = FusedStep(model, capacity)
         for _ in range(2):
             caches.append(RowCache(2, capacity))

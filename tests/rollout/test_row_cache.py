@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from crucible.rollout.attention import NAME, decoding_attention, grouped_decode
+from crucible.policy.attention import NAME, attention, use_own_attention
 from crucible.rollout.cache import RowCache, fill_holes
 from tests.policy.models import llama
 
@@ -60,21 +60,16 @@ def test_grouped_attention_equals_attention_over_repeated_heads():
     query, key, value = torch.randn(5, 6, 1, 8), torch.randn(5, 2, 7, 8), torch.randn(5, 2, 7, 8)
     visible = torch.rand(5, 1, 1, 7) > 0.3
     visible[..., -1] = True
-    out, _ = grouped_decode(nn.Identity(), query, key, value, visible, scaling=0.4)
+    out, _ = attention(nn.Identity(), query, key, value, visible, scaling=0.4)
     keys, values = key.repeat_interleave(3, 1), value.repeat_interleave(3, 1)
     scores = (query @ keys.transpose(2, 3) * 0.4).masked_fill(~visible, -torch.inf)
     torch.testing.assert_close(out, (scores.softmax(-1) @ values).transpose(1, 2), atol=1e-6, rtol=1e-6)
 
 
-def test_the_attention_function_is_put_back_even_after_an_error():
+def test_our_attention_takes_the_place_of_sdpa_alone_and_is_not_saved():
     model = llama().model
-    try:
-        with decoding_attention(model):
-            assert model.config._attn_implementation == NAME
-            raise KeyError
-    except KeyError:
-        pass
-    assert model.config._attn_implementation == "sdpa"
+    assert model.config._attn_implementation == NAME
+    assert NAME not in model.config.to_json_string()
     model.set_attn_implementation("eager")
-    with decoding_attention(model):
-        assert model.config._attn_implementation == "eager"
+    use_own_attention(model)
+    assert model.config._attn_implementation == "eager"

@@ -15,7 +15,7 @@ from typing import Any
 
 from crucible.errors import UserError, nearest
 
-# Before the update: shaping, advantage, filter, auxiliary.select, entropy.shape, kl.in_reward. Everything detached.
+# Before the update: shaping, advantage, filter, auxiliary.select, kl.in_reward. Everything detached.
 ROLLOUT: Mapping[str, str] = {
     "scores": "Scores of the N rows; for the advantage as algo.shaping and a KL penalty in the reward leave them",
     "group": "(N,) int64, the prompt's number: rows of one prompt share it",
@@ -35,13 +35,14 @@ ROLLOUT: Mapping[str, str] = {
     "values": "(N, T) the critic's values before each token; needs algo/critic=value_head",
     "token_scores": "(N, T) what each token adds to a right answer; needs algo/critic=token_reward_head",
     "greedy_rewards": "(N,) reward of the greedy completion of the row's prompt, NaN where it has none",
+    "reasoning_mask": "(N, T) 1.0 on the sampled tokens before the answer; needs reward=verifree",
     "tempered": "(N,) bool, sampled at another temperature because the entropy control asked for more rows",
     "staleness": "(N,) int64, optimiser steps between the policy that sampled the row and the current one",
     "updates_done": "int, optimiser steps made so far",
     "progress": "float, share of the run's steps that are done, from 0 to 1",
 }
 
-# entropy.shape comes after the advantage and sees it.
+# entropy.shape comes after the advantage and sees it, auxiliary.shape after that.
 SHAPE: Mapping[str, str] = {**ROLLOUT, "advantages": "Advantages, as the advantage function gave them"}
 
 # During the update, per micro-batch: loss, correction, kl.in_loss, auxiliary.per_token, entropy.loss_term.
@@ -77,6 +78,18 @@ UPDATE: Mapping[str, str] = {
 # The loss of a critic, where it has one of its own.
 CRITIC: Mapping[str, str] = {**UPDATE, "predicted": "(K, T) what the head reads now, with gradient"}
 
+# During the update, per micro-batch of the rows that a reward has put the reference answer behind (A tokens).
+ANSWER: Mapping[str, str] = {
+    "answer_logps": "(K, A) log-probs of the reference answer after the row's own reasoning, now, with gradient",
+    "old_answer_logps": "(K, A) the same when the reward was computed",
+    "answer_mask": "(K, A) 1.0 where a token of the reference answer counts",
+    **{name: UPDATE[name] for name in ("rewards", "success", "truncated", "valid", "staleness")},
+    **{name: UPDATE[name] for name in ("updates_done", "progress")},
+}
+
+# What only a reward can give that puts the reference answer behind the reasoning (its class says gives = ("answers",)).
+NEEDS_ANSWERS = frozenset({"reasoning_mask", "answer_logps", "old_answer_logps", "answer_mask"})
+
 # Which option of algo/critic gives a name that only a critic can give.
 NEEDS_CRITIC: Mapping[str, str] = {
     "values": "value_head",
@@ -97,10 +110,71 @@ ROLES: Mapping[tuple[str, str], Mapping[str, str]] = {
     ("algo.loss", ""): UPDATE,
     ("algo.correction", ""): UPDATE,
     ("algo.auxiliary.*", "per_token"): UPDATE,
+    ("algo.auxiliary.*", "shape"): SHAPE,
+    ("algo.auxiliary.*", "per_answer"): ANSWER,
     ("algo.kl", "in_loss"): UPDATE,
     ("algo.critic", "per_token"): CRITIC,
     ("entropy", "weigh"): UPDATE,
     ("entropy", "loss_term"): UPDATE,
+}
+
+# Learning from given answers. A supervised loss, per micro-batch of demonstrations (algo=sft and its kin).
+SUPERVISED: Mapping[str, str] = {
+    "logps": "(K, T) log-probs of the demonstrated tokens under the policy in training, with gradient",
+    "mask": "(K, T) 1.0 where a completion token counts",
+    "entropy": "(K, T) exact entropy under the policy in training; with gradient for parts with needs_gradient = True",
+    "uniform": "(K, T) mean over the vocabulary of log pi under the policy in training, detached",
+    "collision": "(K, T) sum over the vocabulary of pi^2 under the policy in training, detached",
+    "normaliser": "(K, T) log sum over the vocabulary of exp(logit), with gradient",
+    "reference_logps": "(K, T) log-probs under the reference policy",
+    "reference_divergence": "(K, T) exact KL(reference || policy) of the token's distribution, nats, with gradient",
+    "completion_ids": "(K, T) int64",
+    "updates_done": "int, optimiser steps made so far",
+    "progress": "float, share of the run's steps that are done, from 0 to 1",
+}
+
+# A preference loss on pairs of answers, per micro-batch of P pairs (algo=dpo and its kin).
+PAIRS: Mapping[str, str] = {
+    "chosen_logps": "(P,) log-prob of the better answer, summed over its tokens, with gradient",
+    "rejected_logps": "(P,) the same of the worse one",
+    "reference_chosen_logps": "(P,) log-prob of the better answer under the reference policy",
+    "reference_rejected_logps": "(P,) the same of the worse one",
+    "chosen_lengths": "(P,) tokens of the better answer, the end token included",
+    "rejected_lengths": "(P,) the same of the worse one",
+    "mean_chosen_length": "float, mean of chosen_lengths over all pairs of the step",
+    "chosen_shared_logps": "(P,) chosen_logps over as many tokens as the shorter answer has",
+    "rejected_shared_logps": "(P,) rejected_logps over as many",
+    "reference_chosen_shared_logps": "(P,) reference_chosen_logps over as many",
+    "reference_rejected_shared_logps": "(P,) reference_rejected_logps over as many",
+    "chosen_typicality": "(P,) mean over the better answer's tokens of log pi - log sum of pi^2, detached",
+    "rejected_typicality": "(P,) the same of the worse one",
+    "updates_done": "int, optimiser steps made so far",
+    "progress": "float, share of the run's steps that are done, from 0 to 1",
+}
+
+# A preference loss on single answers, per micro-batch of K answers (algo=kto and its kin).
+LABELLED: Mapping[str, str] = {
+    "logps": "(K,) log-prob of the answer, summed over its tokens, with gradient",
+    "reference_logps": "(K,) the same under the reference policy",
+    "desirable": "(K,) bool, the answer is called good",
+    "lengths": "(K,) tokens of the answer, the end token included",
+    "mismatched_log_ratio": "float, mean over the step of log pi - log pi_ref of answers put behind other prompts",
+    "updates_done": "int, optimiser steps made so far",
+    "progress": "float, share of the run's steps that are done, from 0 to 1",
+}
+
+# What such a loss is shown of all N answers of a step, detached, before the first micro-batch: its `observe`.
+STEP: Mapping[str, str] = {
+    "logps": "(N,) log-prob of the answer under the policy that starts the step",
+    "reference_logps": "(N,) the same under the reference policy",
+    "desirable": "(N,) bool, the answer is called good",
+}
+
+# The parts of a run that learns from given answers, by what trains.
+OFFLINE_ROLES: Mapping[str, Mapping[tuple[str, str], Mapping[str, str]]] = {
+    "crucible.modules.supervised.Supervised": {("algo.supervised", ""): SUPERVISED},
+    "crucible.modules.preference.Preference": {("algo.preference", ""): PAIRS},
+    "crucible.modules.unpaired.Unpaired": {("algo.preference", ""): LABELLED, ("algo.preference", "observe"): STEP},
 }
 
 

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import inspect
+import io
+import math
 import sys
 import types
 import typing
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from crucible.errors import UserError, nearest
+from crucible.config.bounds import outside
+from crucible.errors import UserError, expanded, nearest
+from crucible.visible import visible
 
 USER_ERROR = 2
+INTERRUPTED = 130  # the shell's code for a program stopped by Ctrl-C
 TRUE_FALSE = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 
@@ -24,20 +29,26 @@ def run(function: Callable[..., str], arguments: Sequence[str], *, usage: str) -
     try:
         text = function(**parse(function, arguments))
     except UserError as error:
-        print(f"error: {error}".replace("\n", "\nerror: "), file=sys.stderr)
+        print(f"error: {visible(str(error))}".replace("\n", "\nerror: "), file=sys.stderr)
         return USER_ERROR
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return INTERRUPTED
     except BrokenPipeError:  # ... | head
         return 0
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a terminal that is not UTF-8
     print(text, end="" if text.endswith("\n") else "\n")
     return 0
 
 
 def parse(function: Callable[..., Any], arguments: Sequence[str]) -> dict[str, Any]:
-    """Keywords for `function`. A tuple parameter takes values split at commas, and its name may be repeated.
+    """Keywords for `function`. A tuple parameter takes values split at commas, and its name may be repeated; a number
+    may have bounds, as in the run's own config: `Annotated[int, ">= 0"]`.
 
     Errors: UserError for an unknown or repeated name, a value that does not fit, and what is missing.
     """
-    hints, parameters = typing.get_type_hints(function), inspect.signature(function).parameters
+    hints, parameters = typing.get_type_hints(function, include_extras=True), inspect.signature(function).parameters
     given: dict[str, Any] = {}
     for argument in arguments:
         name, equals, text = argument.partition("=")
@@ -47,9 +58,14 @@ def parse(function: Callable[..., Any], arguments: Sequence[str]) -> dict[str, A
             raise UserError(f"unknown option {name}{nearest(name, parameters)}; options: {', '.join(parameters)}")
         if get_origin(hints[name]) is tuple:
             item = get_args(hints[name])[0]
-            given[name] = given.get(name, ()) + tuple(_value(part, item, name) for part in text.split(",") if part)
+            parts = [part for part in text.split(",") if part]
+            if not parts:
+                raise UserError(f"{name} is empty: give a value")
+            given[name] = given.get(name, ()) + tuple(_value(part, item, name) for part in parts)
         elif name in given:
             raise UserError(f"{name} is given twice")
+        elif not text and parameters[name].default is inspect.Parameter.empty:
+            raise UserError(f"{name} is empty: give a value")
         else:
             given[name] = _value(text, hints[name], name)
     missing = [n for n, p in parameters.items() if p.default is p.empty and n not in given]
@@ -69,6 +85,12 @@ def options(function: Callable[..., Any]) -> str:
 
 
 def _value(text: str, hint: Any, name: str) -> Any:
+    if get_origin(hint) is Annotated:
+        kind, bounds = get_args(hint)[:2]
+        value = _value(text, kind, name)
+        if value is not None and (problem := outside(value, bounds)):
+            raise UserError(f"{name}={text}: {problem}")
+        return value
     if get_origin(hint) in (Union, types.UnionType):  # X | None
         kinds = [h for h in get_args(hint) if h is not type(None)]
         if text in ("null", "none") and type(None) in get_args(hint):
@@ -84,7 +106,12 @@ def _value(text: str, hint: Any, name: str) -> Any:
         return TRUE_FALSE[text.lower()]
     if hint in (int, float):
         try:
-            return hint(text)
+            number = hint(text)
         except ValueError:
-            raise UserError(f"{name}={text}: {'a whole number' if hint is int else 'a number'} is needed") from None
-    return Path(text).expanduser() if hint is Path else text
+            number = math.nan
+        if not math.isfinite(number):
+            raise UserError(f"{name}={text}: {'a whole number' if hint is int else 'a number'} is needed")
+        return number
+    if hint is Path and not text:
+        raise UserError(f"{name} is empty: name a file or folder")
+    return expanded(text) if hint is Path else text

@@ -26,7 +26,7 @@ from crucible.analysis.scalars import scalar
 from crucible.analysis.statistics.difference import Difference, paired_test, unpaired_test
 from crucible.errors import UserError
 
-ARM_OPTIONS = {"a", "b", "arm", "arms", "low", "high"}
+ARM_OPTIONS = {"a", "b", "c", "d", "arm", "arms", "low", "high"}
 SIGNS = {"pa_hp": -1, "na_lp": -1, "pa_lp": 1, "na_hp": 1}  # arXiv 2509.20712, section 3.2
 
 

@@ -25,6 +25,7 @@ from crucible.analysis import claim_tests
 from crucible.analysis.arms import Arm, read_arms, read_yaml
 from crucible.analysis.claim_tests import Evidence, Values
 from crucible.analysis.statistics.multiplicity import holm
+from crucible.analysis.verification import claims as verification_claims
 from crucible.errors import UserError, nearest
 
 Verdict = Literal["held", "did not hold", "undecided", "not run"]
@@ -57,6 +58,8 @@ KINDS: dict[str, Callable[..., Evidence]] = {
     "signs": claim_tests.entropy_signs,
     "tested": claim_tests.tested,
     "all_of": all_of,
+    "rates": verification_claims.rates,
+    "gain_larger": verification_claims.gain_larger,
 }
 
 

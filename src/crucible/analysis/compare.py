@@ -56,7 +56,8 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """config: option -> (values in a, values in b); varying: options on which the runs of a group differ themselves."""
+    """config: option -> (values in a, values in b); varying: options on which the runs of a group differ themselves;
+    bare: the names of runs that have no metrics."""
 
     a: tuple[Run, ...]
     b: tuple[Run, ...]
@@ -67,6 +68,7 @@ class Comparison:
     outcome: tuple[Line, ...]
     outcome_step: float | None
     not_compared: str = ""
+    bare: tuple[str, ...] = ()
 
 
 def compare(
@@ -76,17 +78,24 @@ def compare(
 
     Curves are compared in the last `window` (a share) of the steps that ALL runs have made, outcomes at the last
     evaluation that all have made, so a run that has not finished is compared at equal training.
-    Errors: UserError for a run on both sides, an unknown metric, and window not in (0, 1].
+    Errors: UserError for a run on both sides, an unknown metric, window not in (0, 1], level not in (0, 1), and where
+    no run has any metrics.
     """
     if not 0 < window <= 1:
         raise UserError(f"window={window}: a share of the steps, above 0 and at most 1")
+    if not 0 < level < 1:
+        raise UserError(f"level={level}: the confidence of the intervals, between 0 and 1")
     twice = {run.path for run in a} & {run.path for run in b}
     if twice:
         raise UserError(f"{sorted(twice)[0]} is on both sides; a run cannot be compared with itself")
+    bare = tuple(run.name for run in (*a, *b) if not run.rows("eval") and not run.curves(metrics or METRICS))
+    if len(bare) == len(a) + len(b) and not any(run.curves() for run in (*a, *b)):
+        states = ", ".join(f"{run.name} ({run.state})" for run in (*a, *b)[:4])
+        raise UserError(f"nothing to compare: none of the {len(bare)} runs has metrics yet: {states}")
     config, varying = _config_differences(a, b)
     curves, steps = _curves(a, b, metrics, window, level)
     outcome, step, reason = _outcome(a, b, level)
-    return Comparison(tuple(a), tuple(b), config, varying, curves, steps, outcome, step, reason)
+    return Comparison(tuple(a), tuple(b), config, varying, curves, steps, outcome, step, reason, bare)
 
 
 def _config_differences(

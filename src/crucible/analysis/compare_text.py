@@ -29,7 +29,7 @@ def as_markdown(found: Comparison) -> str:
 
 def _curves(found: Comparison) -> list[str]:
     if not found.curves or found.window is None:
-        return ["No metric that both sides have."]
+        return [_without_metrics(found) or "No metric that both sides have."]
     first, last = found.window
     rows = [[x.name, _interval(x.a), _interval(x.b), _difference(x.over_seeds, x), _p(x)] for x in found.curves]
     lines = _table(["mean of the window", "a", "b", "b - a", "p (Holm)"], rows)
@@ -41,7 +41,7 @@ def _curves(found: Comparison) -> list[str]:
 
 def _outcome(found: Comparison) -> list[str]:
     if not found.outcome:
-        return [f"Not compared: {found.not_compared}."]
+        return [_without_metrics(found) or f"Not compared: {found.not_compared}."]
     rows = [
         [x.name, _interval(x.a), _interval(x.b), _difference(x.over_seeds, x), _difference(x.over_problems, x), _p(x)]
         for x in found.outcome
@@ -51,6 +51,15 @@ def _outcome(found: Comparison) -> list[str]:
     which = "over seeds" if found.outcome[0].over_seeds else "over problems: these runs, not other seeds"
     return [*_table(head, rows), "", f"At step {found.outcome_step:g}, the last evaluation that all runs have made. "
             f"Tests: {methods}; p ({which}) corrected for {len(found.outcome)} comparisons."]  # fmt: skip
+
+
+def _without_metrics(found: Comparison) -> str:
+    """Which runs keep the rest from being compared: there is no step that all have made."""
+    if not found.bare:
+        return ""
+    more = f" and {len(found.bare) - SHOWN} more" if len(found.bare) > SHOWN else ""
+    names = ", ".join(found.bare[:SHOWN])
+    return f"Not compared: of the {len(found.a) + len(found.b)} runs, {names}{more} have no metrics."
 
 
 def _group(runs: Sequence[Run]) -> str:

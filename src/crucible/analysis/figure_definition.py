@@ -18,6 +18,7 @@ from typing import Any
 
 from crucible.analysis import figure_curves, figure_points, figure_theorem
 from crucible.analysis.arms import Arm, read_arms, read_yaml
+from crucible.analysis.verification import panels as verification_panels
 from crucible.errors import UserError, nearest
 
 KEYS = ("arms", "show", "runs", "panels", "columns", "size")
@@ -32,6 +33,10 @@ KINDS: dict[str, Callable[..., list[str]]] = {
     "theorem_limit": figure_theorem.theorem_limit,
     "theorem_tabular": figure_theorem.theorem_tabular,
     "theorem_model": figure_theorem.theorem_model,
+    "arms_over": verification_panels.arms_over,
+    "verdicts_over_tau": verification_panels.verdicts_over_tau,
+    "verdicts_over_difficulty": verification_panels.verdicts_over_difficulty,
+    "verdicts_trade": verification_panels.verdicts_trade,
 }
 
 

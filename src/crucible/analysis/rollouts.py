@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from crucible.errors import UserError, nearest
+from crucible.rundir.atomic import explained
 from crucible.rundir.encoding import encode
-from crucible.rundir.samples import read_samples, sampled_steps
+from crucible.rundir.samples import read_samples, sampled_steps, samples_file
+from crucible.visible import escaped
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +74,10 @@ def sources(runs: Sequence[Path], steps: Sequence[int]) -> list[Source]:
     found = []
     for run in runs:
         if not run.is_dir():
-            siblings = [p.name for p in run.parent.iterdir()] if run.parent.is_dir() else []
-            raise UserError(f"no run directory {run}{nearest(run.name, siblings)}")
+            siblings = [p.name for p in run.parent.iterdir() if p.is_dir()] if run.parent.is_dir() else []
+            raise UserError(
+                f"no run directory {run}{': it is a file' if run.exists() else nearest(run.name, siblings)}"
+            )
         stored = sampled_steps(run)
         if not stored:
             raise UserError(f"{run} has no samples; runs store them every samples_every steps")
@@ -96,7 +100,7 @@ def read(
     `contains` and `lacks` look into prompt and completion; `sort` is reward, success, length or a component,
     "-" before it for the largest first (a prompt by its best sample); `limit` is a number of prompts, 0 for all.
     """
-    columns = [[sample(row) for row in read_samples(s.run, s.step)] for s in chosen]
+    columns = [_samples(s) for s in chosen]
     _check_sort(sort.removeprefix("-"), columns)
     stored = sum(map(len, columns))
     columns = [[x for x in column if _passes(x, correct, contains, lacks, finish_reason)] for column in columns]
@@ -109,6 +113,24 @@ def read(
         groups = [_sorted(g, name, down) for g in groups]
         groups.sort(key=lambda g: _best(g, name, down), reverse=down)
     return Reading(tuple(chosen), tuple(groups[:limit] if limit else groups), aligned, sum(map(len, columns)), stored)
+
+
+def _samples(source: Source) -> list[Sample]:
+    """Errors: UserError where the file is damaged, with the number of the sample."""
+    file, found = samples_file(source.run, source.step), []
+    with explained("cannot read", file):
+        rows = read_samples(source.run, source.step)
+    for number, row in enumerate(rows, start=1):
+        try:
+            found.append(sample(row))
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            what = "its prompt or its components are not written as a run writes them"
+            if isinstance(error, KeyError | ValueError):
+                what = f"it has no {error}" if isinstance(error, KeyError) else str(error)
+            raise UserError(f"{file}: sample {number} cannot be read: {what}") from error
+    if not found:
+        raise UserError(f"{file} holds no sample that can be read")
+    return found
 
 
 def sample(row: dict[str, Any]) -> Sample:
@@ -128,13 +150,13 @@ def sample(row: dict[str, Any]) -> Sample:
 
 
 def as_jsonl(reading: Reading) -> str:
-    """One line a sample, with the run and step it is from."""
+    """One line a sample, with the run and step it is from; what could act on a terminal is escaped."""
     lines = []
     for group in reading.groups:
         for source, cell in zip(reading.sources, group.cells, strict=True):
             for x in cell:
                 row = {"run": str(source.run), "step": source.step} | {n: getattr(x, n) for n in Sample.__slots__}
-                lines.append(json.dumps(encode(row), ensure_ascii=False))
+                lines.append(escaped(json.dumps(encode(row), ensure_ascii=False)))
     return "".join(f"{line}\n" for line in lines)
 
 

@@ -1,4 +1,7 @@
-"""Completions side by side: for the terminal (rich) and as one HTML page that needs nothing else."""
+"""Completions side by side: for the terminal (rich) and as one HTML page that needs nothing else.
+
+Either way control characters are shown and do nothing: see crucible.visible.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from crucible.analysis.rollouts import Group, Reading, Sample
+from crucible.visible import visible
 
 STYLE = """
 body{font:15px/1.45 system-ui,sans-serif;margin:2rem auto;max-width:90rem;padding:0 1rem;color:#1a1a1a}
@@ -63,11 +67,11 @@ def _table(reading: Reading, group: Group) -> Any:
     from rich.text import Text
 
     shared = len(set(filter(None, group.prompts))) == 1
-    title = next(filter(None, group.prompts)) if shared else None
+    title = Text(visible(next(filter(None, group.prompts)))) if shared else None
     table = Table(title=title, title_justify="left", box=SQUARE, expand=True, show_lines=True)
     for source, prompt in zip(reading.sources, group.prompts, strict=True):
         heading = source.name if shared else f"{source.name}\n{prompt}"
-        table.add_column(Text(heading), ratio=1, overflow="fold")
+        table.add_column(Text(visible(heading)), ratio=1, overflow="fold")
     for row in itertools.zip_longest(*map(distinct, group.cells)):
         table.add_row(*(_cell(*entry) if entry else Text("") for entry in row))
     return table
@@ -86,7 +90,7 @@ def _cell(x: Sample, times: int) -> Any:
     from rich.text import Text
 
     style = "dim" if x.success is None else "blue" if x.success else "red"
-    return Text.assemble((x.completion, ""), "\n", (_note(x, times), style))
+    return Text.assemble((visible(x.completion), ""), "\n", (visible(_note(x, times)), style))
 
 
 def _note(x: Sample, times: int) -> str:
@@ -107,18 +111,18 @@ def as_html(reading: Reading) -> str:
 def _html_group(reading: Reading, group: Group) -> str:
     shared = len(set(filter(None, group.prompts))) == 1
     heads = "".join(
-        f"<th>{html.escape(s.name)}{'' if shared else f'<pre>{html.escape(p)}</pre>'}</th>"
+        f"<th>{html.escape(s.name)}{'' if shared else f'<pre>{html.escape(visible(p))}</pre>'}</th>"
         for s, p in zip(reading.sources, group.prompts, strict=True)
     )
     rows = "\n".join(
         f"<tr>{''.join(_html_cell(*entry) if entry else '<td></td>' for entry in row)}</tr>"
         for row in itertools.zip_longest(*map(distinct, group.cells))
     )
-    title = f"<pre><b>{html.escape(next(filter(None, group.prompts)))}</b></pre>" if shared else ""
+    title = f"<pre><b>{html.escape(visible(next(filter(None, group.prompts))))}</b></pre>" if shared else ""
     return f"{title}<table><tr>{heads}</tr>\n{rows}</table>"
 
 
 def _html_cell(x: Sample, times: int) -> str:
     kind = "" if x.success is None else "right" if x.success else "wrong"
-    text, note = html.escape(x.completion), html.escape(_note(x, times))
+    text, note = html.escape(visible(x.completion)), html.escape(visible(_note(x, times)))
     return f'<td class="{kind}"><pre>{text}</pre><div class="facts">{note}</div></td>'

@@ -11,6 +11,7 @@ from crucible.analysis.evaluation import evaluations, paired
 from crucible.analysis.find import one_run
 from crucible.analysis.rows import Row
 from crucible.errors import UserError
+from crucible.rundir.atomic import write_text
 
 HEADER = (
     "| run | seed | before | after | change | entropy | left | right | steps/s |",
@@ -50,7 +51,10 @@ def facts(path: Path | str) -> dict[str, Any]:
 
 def named(row: Row) -> list[str]:
     """What an evaluation says beside accuracy: reward, share of Yes, fulfilment by program."""
-    name = next(key for key in row if key.endswith("/reward")).removesuffix("/reward")
+    rewards = [key for key in row if key.endswith("/reward")]
+    if not rewards:
+        raise UserError("an evaluation has no reward; was it made by this program?")
+    name = rewards[0].removesuffix("/reward")
     return sorted(k for k in row if k.startswith((f"{name}/true/", f"{name}/yes/", f"{name}/reward")))
 
 
@@ -87,5 +91,5 @@ def percent(values: list[float], sign: str = "") -> str:
 def write(paths: Iterable[Path | str], file: Path) -> str:
     """Store the facts of these runs in `file` (JSON) and return their table."""
     runs = [facts(path) for path in paths]
-    file.write_text(json.dumps(runs, indent=1) + "\n")
+    write_text(file, json.dumps(runs, indent=1) + "\n")
     return table(runs)

@@ -9,6 +9,8 @@ mean(policy/grad_norm)     mean over all steps; also max, min
 final(a) / final(b)        is written final(a / b)
 accuracy                   avg@n of the last evaluation; accuracy_before, accuracy_best, accuracy_drop
                            (best - last)
+reward_gap                 mean reward - avg@n of the last evaluation: rewarded minus true success, for rewards that
+                           mean success (0 to 1)
 """
 
 from __future__ import annotations
@@ -19,6 +21,8 @@ from collections.abc import Callable
 
 from crucible.analysis.curves import Curve
 from crucible.analysis.measured import Measured, Score
+from crucible.analysis.rows import is_number
+from crucible.analysis.rows import is_number
 from crucible.errors import UserError, nearest
 
 CALL = re.compile(r"(?P<name>\w+)\((?P<metric>[^()]+)\)")
@@ -54,17 +58,45 @@ OVER_SCORES: dict[str, Callable[[list[Score]], float]] = {
     "accuracy_before": lambda scores: scores[0].value,
     "accuracy_best": lambda scores: max(s.value for s in scores),
     "accuracy_drop": lambda scores: max(s.value for s in scores) - scores[-1].value,
+    "accuracy_gain": lambda scores: scores[-1].value - scores[0].value,
 }
+PASS = re.compile(r"pass@(?P<k>\d+)(?P<before>_before)?")
+EVALUATED = {"evaluated": -1, "evaluated_before": 0}
+
+GAP = "reward_gap"
+
+
+def reward_gap(run: Measured) -> float | None:
+    """Rewarded minus true success on the held-out problems at the end; None where one of them was not measured."""
+    if not run.scores:
+        return None
+    last = run.scores[-1]
+    rewards = [row.get(f"eval/{last.data}/reward") for row in run.rows if row.get("step") == last.step]
+    known = [float(value) for value in rewards if value is not None and is_number(value) and math.isfinite(value)]
+    return known[-1] - last.value if known else None
 
 
 def scalar(run: Measured, text: str) -> float | None:
     """The number of a run, None where the run has no such metric. Errors: UserError for a text that means nothing."""
     if text in OVER_SCORES:
         return OVER_SCORES[text](run.scores) if run.scores else None
+    if text == GAP:
+        return reward_gap(run)
     match = CALL.fullmatch(text.strip())
     if match is None or match["name"] not in OVER_CURVE:
-        known = [*OVER_SCORES, *(f"{name}(METRIC)" for name in OVER_CURVE)]
+        known = [*OVER_SCORES, GAP, *(f"{name}(METRIC)" for name in OVER_CURVE)]
         raise UserError(f"{text!r} is no value of a run: one of {', '.join(known)}{nearest(text, OVER_SCORES)}")
     curve = run.curve(match["metric"].strip())
     value = float("nan") if curve is None else OVER_CURVE[match["name"]](curve)
     return value if math.isfinite(value) else None
+
+
+def _pass_at(run: Measured, k: int, *, first: bool) -> float | None:
+    """pass@k over the problems of the first or the last evaluation; None where it has too few samples."""
+    found = [e for e in run.evaluations if e.n >= k]
+    return float(found[0 if first else -1].by_problem(k).mean()) if found else None
+
+
+def _evaluated(run: Measured, metric: str, at: int) -> float | None:
+    values = [row[metric] for row in run.rows if is_number(row.get(metric))]
+    return float(values[at]) if values and math.isfinite(values[at]) else None

@@ -20,6 +20,7 @@ from crucible.analysis.runs import Run
 from crucible.analysis.scalars import scalar
 from crucible.analysis.statistics.power import detectable_difference_of_means
 from crucible.analysis.study import Study
+from crucible.analysis.verification import study_parts as verification_parts
 from crucible.errors import UserError, nearest
 
 MARKS: dict[Verdict, str] = {
@@ -183,7 +184,7 @@ def runs(study: Study) -> str:
 PARTS: dict[str, Callable[..., str]] = {
     "claims": claims, "evidence": evidence, "verdict": verdict, "count": count, "arms": arms, "mean": mean,
     "option": option, "problems": problems, "power": power, "theorem": theorem, "fits": fits, "table": paper_table,
-    "figure": figure, "runs": runs,
+    "figure": figure, "runs": runs, **verification_parts.PARTS,
 }  # fmt: skip
 
 

@@ -41,8 +41,8 @@ def wandb_runs(project: str, api: Any = None) -> list[WandbRun]:
             import wandb
         except ImportError as error:
             raise UserError(f"wandb:{project} needs the package wandb: pip install wandb") from error
-        api = wandb.Api()
     try:
+        api = wandb.Api() if api is None else api
         found = [_run(project, source) for source in api.runs(project)]
     except Exception as error:  # the client raises its own and its HTTP library's errors
         raise UserError(f"W&B project {project} cannot be read: {one_line(error)}") from error

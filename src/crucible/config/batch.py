@@ -6,19 +6,23 @@ one meaning of "batch" in the program.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from typing import Annotated
 
 from crucible.errors import UserError
+
+LARGEST_TRIED = 100_000  # divisor, for the hint: the sizes of real batches have their smaller ones below it
 
 
 @dataclass(frozen=True, kw_only=True)
 class Batch:
     """How much is sampled in a step and how it is cut into updates. A step is one rollout phase."""
 
-    prompts_per_step: int
-    samples_per_prompt: int
-    updates_per_rollout: int
-    micro_batch_tokens: int
+    prompts_per_step: Annotated[int, ">= 1"]
+    samples_per_prompt: Annotated[int, ">= 1"]
+    updates_per_rollout: Annotated[int, ">= 1"]
+    micro_batch_tokens: Annotated[int, ">= 1"]
 
     def __post_init__(self) -> None:
         for name in ("prompts_per_step", "samples_per_prompt", "updates_per_rollout", "micro_batch_tokens"):
@@ -28,7 +32,8 @@ class Batch:
         if prompts % updates:
             below, above = prompts // updates * updates, -(-prompts // updates) * updates
             legal = above if not below or above - prompts <= prompts - below else below
-            divisors = [d for d in range(1, prompts + 1) if prompts % d == 0]
+            small = [d for d in range(1, min(math.isqrt(prompts), LARGEST_TRIED) + 1) if prompts % d == 0]
+            divisors = [*small, *(prompts // d for d in small)]
             other = min(divisors, key=lambda d: (abs(d - updates), d))
             raise UserError(
                 f"batch.prompts_per_step={prompts} does not divide into "

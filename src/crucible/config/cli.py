@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 
 from crucible.config import help
 from crucible.errors import UserError, nearest
+from crucible.visible import visible
 
 USER_ERROR = 2
 INTERRUPTED = 130  # the shell's code for a program stopped by Ctrl-C
@@ -89,6 +90,11 @@ def _with_hydra(root: Path, argv: list[str]) -> None:
         if running:  # an error of the run itself, not of its config
             raise
         raise UserError(explain(error, overrides, root)) from error
+    except OSError as error:
+        if running or error.filename is None:
+            raise
+        reason = (error.strerror or type(error).__name__).lower()
+        raise UserError(f"hydra.run.dir: cannot use {error.filename}: {reason}; leave it out") from error
     except (ValueError, TypeError, AttributeError) as error:
         if running:
             raise
@@ -137,5 +143,5 @@ def fail(error: UserError) -> NoReturn:
     if os.environ.get(TRACEBACK) == "1":
         traceback.print_exception(error)
     else:
-        print(f"error: {error}".replace("\n", "\nerror: "), file=sys.stderr)
+        print(f"error: {visible(str(error))}".replace("\n", "\nerror: "), file=sys.stderr)
     raise SystemExit(USER_ERROR)

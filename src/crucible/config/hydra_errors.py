@@ -75,12 +75,17 @@ def tripped(overrides: Sequence[str], error: BaseException) -> str:
     return f"cannot make a config of {shown}: an axis takes the name of an option ({type(error).__name__} in Hydra)"
 
 
+_NAME = re.compile(r"[+~]*[A-Za-z_][A-Za-z0-9_./@:$-]*")
+
+
 def _unreadable(override: str) -> str:
     """An override that is not NAME=VALUE in Hydra's grammar."""
     name, equals, _ = override.partition("=")
     if not equals:
-        return f"cannot read {override!r}: options are written {name if name.isprintable() else 'name'}=VALUE"
+        return f"cannot read {override!r}: options are written {name if _NAME.fullmatch(name) else 'name'}=VALUE"
     shown = override if override.isprintable() else repr(override)
+    if not _NAME.fullmatch(name):
+        return f"cannot read the override {shown}: {name!r} is no name of an option"
     return f"cannot read the override {shown}: its brackets or quotes do not match, or its value needs quotes"
 
 

@@ -1,4 +1,4 @@
-"""The catalogue of methods, read from the code: every option of the algorithm axes and of the entropy axis.
+"""The catalogue of methods, read from the code: every option of the algorithm axes, of the entropy axis, every reward.
 
 Formula, source and differences come from the docstring of what the YAML names, defaults from the YAML, tests from
 what imports it, studies from the stored results. Nothing is imported, so asking costs no torch.
@@ -8,24 +8,33 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
 from crucible.config.catalogue import Option, axes, settings
-from crucible.config.methods_entry import Method
+from crucible.config.methods_entry import FORMULA_FROM, Method
 from crucible.config.methods_studies import TARGET, Ran, chosen, part_ran, preset_ran, studies
 from crucible.config.signatures import read
 
 
 def methods(root: Path) -> list[Method]:
     """Every option of algo, algo/* and entropy, sorted by axis and name."""
-    known = {axis: options for axis, options in axes(root).items() if _is_method_axis(axis)}
-    tests = {file: _imported(file) for file in sorted((root / "tests").rglob("test_*.py"))}
-    found = [_method(root, axis, option, tests) for axis, options in known.items() for option in options]
+    return _of_axes(root, [axis for axis in axes(root) if _is_method_axis(axis)])
+
+
+def rewards(root: Path) -> list[Method]:
+    """Every option of reward, sorted by name; what stands in folders below it belongs to one of them."""
+    return _of_axes(root, ["reward"])
+
+
+def _of_axes(root: Path, names: Iterable[str]) -> list[Method]:
+    known = axes(root)
+    tests = [_Test.of(file) for file in sorted((root / "tests").rglob("test_*.py"))]
+    found = [_method(root, axis, option, tests) for axis in names for option in known.get(axis, ())]
     return _with_studies(root, found)
 
 
@@ -84,7 +93,7 @@ def _is_method_axis(axis: str) -> bool:
     return axis.split("/")[0] in ("algo", "entropy")
 
 
-def _method(root: Path, axis: str, option: Option, tests: Mapping[Path, frozenset[str]]) -> Method:
+def _method(root: Path, axis: str, option: Option, tests: Sequence[_Test]) -> Method:
     header = [line.lstrip("# ").strip() for line in _header(option.file)]
     target = _target(option.file)
     signature = read(target) if target else None
@@ -94,7 +103,8 @@ def _method(root: Path, axis: str, option: Option, tests: Mapping[Path, frozense
         file=option.file.relative_to(root),
         summary=option.summary,
         launch=tuple(line for line in header if line.startswith("python ")),
-        notes=" ".join(line for line in header[1:] if not line.startswith(("python ", "@package"))),
+        notes=" ".join(line for line in header[1:] if not line.startswith(("python ", "@package", FORMULA_FROM))),
+        formula_from=next((line.removeprefix(FORMULA_FROM) for line in header if line.startswith(FORMULA_FROM)), ""),
         signature=signature,
         defaults=tuple(settings(option.file)),
         pieces=dict(sorted(pieces(root, option.name).items())) if axis == "algo" else {},
@@ -128,18 +138,35 @@ def _target(file: Path) -> str:
     return found[1] if found else ""
 
 
-def _tests(root: Path, axis: str, name: str, target: str, tests: Mapping[Path, frozenset[str]]) -> Iterator[Path]:
-    """The files that mirror the source or are named after the option, then every other that imports the source."""
+class _Test(NamedTuple):
+    """A test file, its text and the modules it imports from."""
+
+    file: Path
+    text: str
+    modules: frozenset[str]
+
+    @classmethod
+    def of(cls, file: Path) -> _Test:
+        text = file.read_text(encoding="utf-8")
+        return cls(file, text, frozenset(re.findall(r"^\s*from ([\w.]+) import\b", text, flags=re.MULTILINE)))
+
+
+def _tests(root: Path, axis: str, name: str, target: str, tests: Sequence[_Test]) -> Iterator[Path]:
+    """The files that mirror the source or are named after the option, then every other that imports the source: those
+    of the mirrored folder first, then by how often they say its name and how little else they import. Of a reward that
+    is a choice of parts (reasoning_sql, of Weighted) the files that choose it come before all."""
     if axis == "algo" or not target:
         return
-    module = target.rpartition(".")[0]
-    folder = root.joinpath("tests", *module.split(".")[1:-1])
-    own = [folder / f"test_{stem}.py" for stem in (module.rpartition(".")[2], name)]
-    others = [file for file, modules in tests.items() if module in modules]
-    for file in dict.fromkeys([*(f for f in own if f.is_file()), *others]):
+    module, _, symbol = target.rpartition(".")
+    folder, stem = root.joinpath("tests", *module.split(".")[1:-1]), module.rpartition(".")[2]
+    own = [folder / f"test_{s}.py" for s in (stem, name)]
+    chosen = f'"{axis}={name}"' if axis == "reward" and name != stem else None
+    choosing = [t.file for t in tests if chosen and folder in t.file.parents and chosen in t.text]
+
+    def place(test: _Test) -> tuple[bool, int, int]:
+        named = len(re.findall(rf"\b{symbol}\b", test.text))
+        return folder not in test.file.parents, -named, len(test.modules)
+
+    others = [t.file for t in sorted((t for t in tests if module in t.modules), key=place)]
+    for file in dict.fromkeys([*choosing, *(f for f in own if f.is_file()), *others]):
         yield file.relative_to(root)
-
-
-def _imported(file: Path) -> frozenset[str]:
-    """The modules a test imports from."""
-    return frozenset(re.findall(r"^\s*from ([\w.]+) import\b", file.read_text(encoding="utf-8"), flags=re.MULTILINE))

@@ -1,7 +1,7 @@
 """`python train.py methods ...`: the catalogue of methods in the terminal.
 
 python train.py methods                         all of them
-python train.py methods axis=entropy            one axis
+python train.py methods axis=entropy            one axis; axis=reward: where each formula comes from, and its test
 python train.py methods search=ratio clipping   those in which these words occur, typos forgiven
 python train.py methods=ce_gppo                 everything about one; methods=algo/loss/ce_gppo where two share it
 python train.py methods write=docs/methods.md   the page
@@ -14,7 +14,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from crucible.config.methods import methods
+from crucible.config.methods import methods, rewards
 from crucible.config.methods_entry import Method
 from crucible.errors import UserError, nearest
 
@@ -22,7 +22,10 @@ KEYS = ("search", "axis", "write")
 
 
 def command(root: Path, argv: Sequence[str]) -> None:
-    """Print or write what `argv`, which starts with "methods", asks for; quietly where the reader has gone (| head)."""
+    """Print or write what `argv`, which starts with "methods", asks for; quietly where the reader has gone (| head).
+
+    A page is the whole catalogue, or what axis= and search= leave of it.
+    """
     try:
         _answer(root, argv)
         sys.stdout.flush()
@@ -34,7 +37,7 @@ def _answer(root: Path, argv: Sequence[str]) -> None:
     from crucible.config.methods_show import detail, markdown
 
     name = argv[0].partition("=")[2]
-    found = methods(root)
+    found = [*methods(root), *rewards(root)]
     if name:
         if len(argv) > 1:
             raise UserError(f"methods={name}: nothing else can stand beside it, not {' '.join(argv[1:])}")

@@ -16,6 +16,15 @@ from crucible.config.signatures import Signature
 
 ARXIV = re.compile(r"(?<![\d.])(\d{4}\.\d{4,5})(?![\d.])")
 DIFFERS = "Differs from "
+FORMULA_FROM = "Formula from: "  # a line in the header of a reward's YAML: "paper and library (TRL); what else"
+ORIGINS = {
+    "paper": "the paper's own text was read",
+    "authors' code": "the authors' repository was read",
+    "library": "a well-kept library that has it was read",
+    "re-implementations": "only code of others was read: inferred",
+    "recalled": "known from the paper, which was not read again for this: inferred",
+    "ours": "there is no paper, or what it has is left out or another thing",
+}
 
 
 @dataclass(frozen=True)
@@ -33,6 +42,7 @@ class Method:
     pieces: Mapping[str, str] = field(default_factory=dict)
     tests: tuple[Path, ...] = ()
     ran: tuple[Ran, ...] = ()  # the studies it was run in
+    formula_from: str = ""  # what the formula was taken from, of a reward
 
     @property
     def spelling(self) -> str:
@@ -56,6 +66,12 @@ class Method:
         """What the YAML sets, by path in a run's config."""
         inside = self.axis.replace("/", ".")
         return {f"{inside}.{s.path}": _read(s.value) for s in self.defaults if s.value}
+
+    @property
+    def origins(self) -> tuple[str, ...]:
+        """The kinds of source that `formula_from` names, of `ORIGINS` if it is in order."""
+        told = re.sub(r"\([^)]*\)", "", self.formula_from.partition(";")[0])
+        return tuple(kind.strip() for kind in told.split(" and ")) if told.strip() else ()
 
     @property
     def docstring(self) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby
 from pathlib import Path
 
-from crucible.config.methods_entry import Method
+from crucible.config.methods_entry import ORIGINS, Method
 
 PAPER = "https://arxiv.org/abs/"
 
@@ -56,6 +56,8 @@ def detail(method: Method) -> str:
     if method.papers:
         parts.append("\n".join(PAPER + paper for paper in method.papers))
     parts.append(method.differs)
+    if method.formula_from:
+        parts.append(f"Formula from\n  {method.formula_from}")
     if method.defaults:
         parts.append("Defaults\n" + _indented(_aligned((f"{s.path}={s.value}", s.comment) for s in method.defaults)))
     if method.signature and method.signature.needs:
@@ -80,15 +82,30 @@ def markdown(found: Sequence[Method]) -> str:
         "control goes with any of them. Each option is trained two steps by `tests/test_every_method.py`; the first",
         "test named for a piece holds an oracle of its own: value and gradient, computed in another way. Studies are",
         "those whose results are stored under `docs/studies/results`; what does not name one was run in none.",
+        "Of a reward the page says what its formula was taken from, and the tests that show it on worked numbers.",
     ]
     by_axis = [(axis, list(group)) for axis, group in groupby(found, key=lambda m: m.axis)]
     lines += ["", "| axis | options | run in a study |", "|---|---|---|"]
     lines += [f"| [`{axis}`](#{_anchor(axis)}) | {len(group)} | {_run(group)} |" for axis, group in by_axis]
     for axis, group in by_axis:
         lines += ["", f"## {axis}"]
+        if any(method.formula_from for method in group):
+            lines += ["", *_origins(group)]
         for method in group:
             lines += ["", *_section(method)]
     return "\n".join(lines) + "\n"
+
+
+def _origins(group: Sequence[Method]) -> list[str]:
+    """What formulas come from: the kinds, then each method with its paper, its origin and its first test."""
+    lines = [f"- {kind}: {meaning}" for kind, meaning in ORIGINS.items()]
+    lines += ["", "| name | paper | formula from | differs | shown by |", "|---|---|---|---|---|"]
+    for m in group:
+        paper = f"[{_paper(m)}]({PAPER}{_paper(m)})" if m.papers else ""
+        test = f"[{m.tests[0].name}](../{m.tests[0].as_posix()})" if m.tests else ""
+        differs = "yes" if m.differs else ""
+        lines.append(f"| [`{m.name}`](#{_anchor(m.spelling)}) | {paper} | {m.formula_from} | {differs} | {test} |")
+    return lines
 
 
 def _section(method: Method) -> list[str]:
@@ -101,6 +118,8 @@ def _section(method: Method) -> list[str]:
             lines += ["", *_text(method.body)]
     if method.differs:
         lines += ["", *_text(method.differs)]
+    if method.formula_from:
+        lines += ["", f"Formula from: {method.formula_from}."]
     if method.defaults:
         lines += ["", "Defaults: " + ", ".join(f"`{s.path}={s.value}`" for s in method.defaults if s.value) + "."]
     if method.signature and method.signature.needs:
@@ -155,7 +174,7 @@ def _paper(method: Method) -> str:
 
 
 def _anchor(heading: str) -> str:
-    return heading.replace("/", "")
+    return heading.replace("/", "").replace("=", "")
 
 
 def _indented(text: str) -> str:

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from crucible.algorithms.given import NEEDS_CRITIC, ROLES, unknown
+from crucible.algorithms.given import NEEDS_ANSWERS, NEEDS_CRITIC, OFFLINE_ROLES, ROLES, unknown
 from crucible.config.check import Origin
+from crucible.config.rules import targets
 from crucible.config.signatures import leading, read
 from crucible.errors import UserError
 
@@ -25,10 +26,18 @@ def enforce_names(config: Mapping[str, Any], origin: Origin | None = None) -> No
 
 def unknown_names(config: Mapping[str, Any], origin: Origin) -> Iterator[str]:
     algo = config.get("algo")
-    if not isinstance(algo, Mapping) or algo.get("_target_") != CALLS_BY_NAME:
+    if not isinstance(algo, Mapping):
+        return
+    for (role, method), vocabulary in OFFLINE_ROLES.get(str(algo.get("_target_")), {}).items():
+        for path, node in _nodes(config, role):
+            who = f"{path}={origin.option(path) or node['_target_'].rpartition('.')[2]}"
+            wanted = (name for name in leading(node["_target_"], method) or () if name not in node)
+            yield from (unknown(who, name, vocabulary) for name in wanted if name not in vocabulary)
+    if algo.get("_target_") != CALLS_BY_NAME:
         return
     critic = algo.get("critic") or {}
     given = read(critic["_target_"]).attributes.get("gives", ()) if critic else ()
+    answers = any("answers" in s.attributes.get("gives", ()) for _, s in targets({"reward": config.get("reward")}))
     for (role, method), vocabulary in ROLES.items():
         for path, node in _nodes(config, role):
             who = f"{path}={origin.option(path) or node['_target_'].rpartition('.')[2]}"
@@ -40,6 +49,8 @@ def unknown_names(config: Mapping[str, Any], origin: Origin) -> Iterator[str]:
                 elif name in NEEDS_CRITIC and name not in given:
                     option = NEEDS_CRITIC[name]
                     yield f'{who} asks for "{name}", which only a critic can give: choose algo/critic={option}'
+                elif name in NEEDS_ANSWERS and not answers:
+                    yield f'{who} asks for "{name}", which only reward=verifree gives, by itself or as a part'
 
 
 def _nodes(config: Mapping[str, Any], role: str) -> Iterator[tuple[str, Mapping[str, Any]]]:

@@ -23,6 +23,8 @@ from typing import Any
 
 from crucible.config.batch import Batch
 from crucible.config.check import Origin
+from crucible.config.learns_from import batch_node
+from crucible.config.pass_at import impossible
 from crucible.config.signatures import Signature, read
 from crucible.errors import UserError
 from crucible.rundir.secrets import refuse_secrets
@@ -45,6 +47,8 @@ def broken(config: Mapping[str, Any], origin: Origin) -> Iterator[str]:
     if arithmetic := list(_arithmetic(config)):
         yield from arithmetic
         return
+    yield from _pass_at(config)
+    yield from _processes(config, origin)
     for path, signature in targets(config):
         reads = () if path == "data" else signature.attributes.get("needs", ())
         if not signature.needs and not reads:
@@ -78,7 +82,7 @@ def _arithmetic(config: Mapping[str, Any]) -> Iterator[str]:
     if "batch" not in config:
         return
     try:
-        batch = Batch(**{key: value for key, value in config["batch"].items() if key != "_target_"})
+        batch = Batch(**{key: value for key, value in batch_node(config).items() if key != "_target_"})
     except UserError as error:
         yield str(error)
         return
@@ -88,6 +92,24 @@ def _arithmetic(config: Mapping[str, Any]) -> Iterator[str]:
             f"batch.micro_batch_tokens={batch.micro_batch_tokens} cannot hold one row: a prompt and "
             f"sampling.max_tokens={longest} completion tokens; give more than {longest}"
         )
+
+
+def _pass_at(config: Mapping[str, Any]) -> Iterator[str]:
+    node = config.get("evaluation", {})
+    if problem := impossible(node.get("pass_at") or (), node.get("samples_per_prompt")):
+        yield problem
+
+
+def _processes(config: Mapping[str, Any], origin: Origin) -> Iterator[str]:
+    """Several processes, and an algorithm that knows only one (crucible.modules.sharing)."""
+    trainer, algo = config.get("trainer", {}), config.get("algo", {})
+    if trainer.get("devices", 1) * trainer.get("nodes", 1) > 1 and isinstance(algo.get("_target_"), str):
+        signature = read(algo["_target_"])
+        if not signature.attributes.get("shares_rows", False):
+            yield (
+                f"algo={origin.option('algo') or signature.name} trains on one process, and trainer.devices="
+                f"{trainer.get('devices', 1)} x trainer.nodes={trainer.get('nodes', 1)} ask for more; set both to 1"
+            )
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,9 @@ number; where none is wanted, the last line.
 
 Two answers are equal when both are numbers of the same exact value (`0.5`, `1/2` and `\\frac{1}{2}` are;
 `1,000` and `1000` are; a percentage equals a percentage alone: `50%` is neither `50` nor `0.5`), and
-otherwise when they are the same text up to case, white space and a closing full stop. Nothing is rounded
-and no unit is understood. This is the plain checker; it does no algebra.
+otherwise when they are the same text up to case, white space, a closing full stop and one pair of LaTeX's
+delimiters around the whole (`$...$`, `$$...$$`, `\\(...\\)`, `\\[...\\]`). Nothing is rounded and no unit is
+understood. This is the plain checker; it does no algebra.
 """
 
 from __future__ import annotations
@@ -21,13 +22,14 @@ _FIND = re.compile(rf"(?<![0-9A-Za-z.,_]){_NUMBER}(?![0-9A-Za-z_])")
 _LEAD = re.compile(rf"({_NUMBER})(?![0-9A-Za-z_(^*+/\\]|\s*[-+*/^])")
 _FRACTION = re.compile(r"([-+]?)\\[dt]?frac\{([0-9]+)\}\{([0-9]+)\}")
 _SAID = re.compile(r"\banswer(?:\s+is|\s*:)\s*:?", re.IGNORECASE)
+_DELIMITERS = (("$$", "$$"), ("$", "$"), ("\\(", "\\)"), ("\\[", "\\]"))
 _LONGEST = 64  # characters of a number; longer ones are compared as text
 _WINDOW = 20_000  # an answer is looked for in this many characters at the end of a text
 
 
 def number(text: str) -> tuple[Fraction, bool] | None:
     """(exact value, is a percentage) of a text that is one number, else None."""
-    plain = text.strip().strip("$").strip()
+    plain = _bare(text).strip("$").strip()
     for mark in ("\\!", "\\,", "\\$", "{,}"):
         plain = plain.replace(mark, "," if mark == "{,}" else "")
     plain = plain.removesuffix(".").strip()
@@ -82,7 +84,20 @@ def gold_answer(text: str) -> str:
 
 
 def _plain(text: str) -> str:
-    return " ".join(text.split()).removesuffix(".").strip().casefold()
+    return _bare(text).casefold()
+
+
+def _bare(text: str) -> str:
+    """The text without a closing full stop and one pair of delimiters around it, white space made single."""
+    plain = " ".join(text.split()).removesuffix(".").strip()
+    for opening, closing in _DELIMITERS:
+        inner = plain.removeprefix(opening).removesuffix(closing)
+        if len(plain) - len(inner) != len(opening) + len(closing) or inner.endswith("\\"):
+            continue
+        inside, inner = inner.replace("\\$", ""), inner.strip().removesuffix(".").strip()
+        if inner and opening not in inside and closing not in inside:
+            return inner
+    return plain
 
 
 def _after(text: str, mark: str) -> int | None:

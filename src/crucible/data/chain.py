@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from typing import Annotated
 
 from crucible.data import chain_check, dials
 from crucible.data.chain_check import StepReport, Term
@@ -45,15 +46,15 @@ class Chain(Generated):
     def __init__(
         self,
         *,
-        terms: int = 4,
-        operand_max: int = 9,
+        terms: Annotated[int, "2 to 64"] = 4,
+        operand_max: Annotated[int, "1 to 1000000"] = 9,
         operations: str = "+-",
-        total_max: int = 99,
-        eval_prompts: int = 128,
-        eval_share: float = 0.1,
-        warmup_terms_min: int = 2,
-        direct_share: float = 0.0,
-        wrong_share: float = 0.0,
+        total_max: Annotated[int, "1 to 100000000"] = 99,
+        eval_prompts: Annotated[int, "1 to 100000"] = 128,
+        eval_share: Annotated[float, "> 0, < 1"] = 0.1,
+        warmup_terms_min: Annotated[int, ">= 2"] = 2,
+        direct_share: Annotated[float, "0 to 1"] = 0.0,
+        wrong_share: Annotated[float, "0 to 1"] = 0.0,
     ) -> None:
         self.terms = dials.whole(self.name, "terms", terms, 2, 64)
         self.operand_max = dials.whole(self.name, "operand_max", operand_max, 1, 10**6)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from typing import Annotated
 
 from crucible.data import countdown_check, dials
 from crucible.data.countdown_check import CountdownReport, combine
@@ -43,16 +44,16 @@ class Countdown(Generated):
     def __init__(
         self,
         *,
-        numbers: int = 3,
-        number_min: int = 1,
-        number_max: int = 20,
-        target_min: int = 1,
-        target_max: int = 99,
-        result_max: int = 999,
+        numbers: Annotated[int, "2 to 8"] = 3,
+        number_min: Annotated[int, ">= 1"] = 1,
+        number_max: Annotated[int, "1 to 1000000"] = 20,
+        target_min: Annotated[int, ">= 1"] = 1,
+        target_max: Annotated[int, ">= 1"] = 99,
+        result_max: Annotated[int, "1 to 100000000"] = 999,
         operations: str = "+-*",
-        eval_prompts: int = 128,
-        eval_share: float = 0.1,
-        warmup_numbers_min: int = 2,
+        eval_prompts: Annotated[int, "1 to 100000"] = 128,
+        eval_share: Annotated[float, "> 0, < 1"] = 0.1,
+        warmup_numbers_min: Annotated[int, ">= 2"] = 2,
     ) -> None:
         self.numbers = dials.whole(self.name, "numbers", numbers, 2, 8)
         self.number_min = dials.whole(self.name, "number_min", number_min, 1)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import random
 import re
 from dataclasses import dataclass
+from typing import Annotated
 
 from crucible.data import dials, formula
 from crucible.data.formula import Formula, Node
@@ -66,13 +67,13 @@ class Expression(Generated):
     def __init__(
         self,
         *,
-        steps: int = 3,
-        operand_max: int = 9,
+        steps: Annotated[int, "0 to 20"] = 3,
+        operand_max: Annotated[int, "1 to 9999"] = 9,
         operations: str = "+-",
-        result_max: int = 999,
-        eval_prompts: int = 128,
-        eval_share: float = 0.1,
-        warmup_steps_min: int = 1,
+        result_max: Annotated[int, "1 to 100000000"] = 999,
+        eval_prompts: Annotated[int, "1 to 100000"] = 128,
+        eval_share: Annotated[float, "> 0, < 1"] = 0.1,
+        warmup_steps_min: Annotated[int, ">= 0"] = 1,
     ) -> None:
         self.steps = dials.whole(self.name, "steps", steps, 0, 20)
         self.operand_max = dials.whole(self.name, "operand_max", operand_max, 1, 9999)

@@ -1,7 +1,8 @@
-"""Does a data set have what a reward reads? Asked before any model is loaded."""
+"""Does a data set have what a reward reads, and does it fit the model? Asked before anything is sampled."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import chain, islice
 from random import Random
 from typing import Any
@@ -10,6 +11,7 @@ from crucible.errors import UserError, nearest
 from crucible.types import Prompt
 
 GENERATED = 8  # prompts looked at of data that is made without end
+AT_ONCE = 1024  # prompts made into tokens at a time
 
 
 def refuse_misfit(task: Any, reward: Any) -> None:
@@ -18,14 +20,36 @@ def refuse_misfit(task: Any, reward: Any) -> None:
     All prompts of a finite data set are looked at.
     """
     needs_of = getattr(reward, "needs_of", lambda prompt: getattr(reward, "needs", ()))  # a route differs by prompt
-    pool = task.train_pool() if hasattr(task, "train_pool") else islice(task.train_prompts(Random(0)), GENERATED)
-    for prompt in chain(pool, task.eval_prompts()):
+    for prompt in _prompts(task):
         for key in needs_of(prompt):
             value = prompt.reference.get(key)
             if isinstance(value, str | list | tuple | dict) and not value:
                 raise UserError(f"{_reads(reward, key)}; that of prompt {prompt.id} in data={task.name} is empty")
             if value is None:
                 raise UserError(f"{_reads(reward, key)}; {_has(task, prompt)}{nearest(key, prompt.reference)}")
+
+
+def refuse_unjudged(task: Any) -> None:
+    """Errors: UserError for data without anything that says which answers are right."""
+    if not getattr(task, "judges", True):
+        raise UserError(
+            f"data={task.name}: nothing says whether an answer is right, which this algorithm's metrics need; set "
+            "data.answer_column or data/check"
+        )
+
+
+def refuse_unfit(task: Any, policy: Any, max_tokens: int) -> None:
+    """Raise UserError where a prompt leaves no room for `max_tokens` in the model's context, or has a character that
+    its tokenizer lacks. All prompts of a finite data set are looked at, and the held-out ones."""
+    prompts = _prompts(task)
+    while some := list(islice(prompts, AT_ONCE)):
+        policy.check_prompts(some, max_tokens)
+
+
+def _prompts(task: Any) -> Iterator[Prompt]:
+    """All prompts of a finite data set, a few of an endless one; then those held out."""
+    pool = task.train_pool() if hasattr(task, "train_pool") else islice(task.train_prompts(Random(0)), GENERATED)
+    return chain(pool, task.eval_prompts())
 
 
 def _reads(reward: Any, key: str) -> str:

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Unpack
 
+from crucible.data.cells import Row
+from crucible.data.given_answers import AnswerColumns
 from crucible.data.questions import QuestionOptions, Questions
-from crucible.data.rows import Row
 from crucible.errors import UserError, expanded, nearest
 
 
@@ -19,8 +20,9 @@ class HuggingFace(Questions):
     `save_to_disk`; `config` is the name of its configuration ("main" for openai/gsm8k). `eval_dataset` (with
     `eval_config` and `eval_split`, by default its "test") evaluates on another data set altogether. Reference
     answers such as GSM8K's `... #### 72` are reduced to the final answer. The other options are those of
-    `Questions`: answer_column, eval_prompt_column, eval_answer_column, id_column, principle_column, reference,
-    check, instruction, system, chat, eval_share, eval_prompts, on_bad_row.
+    `Questions`: answer_column, eval_prompt_column, eval_answer_column, completion_column, chosen_column,
+    rejected_column, label_column, weight_column, id_column, principle_column, reference, check, instruction, system,
+    chat, eval_share, eval_prompts, on_bad_row.
 
     Errors: UserError for a data set, split or column that is not there, and for unusable rows.
     """
@@ -36,14 +38,19 @@ class HuggingFace(Questions):
         eval_dataset: str | None = None,
         eval_config: str | None = None,
         eval_split: str | None = None,
-        prompt_column: str = "question",
+        prompt_column: str | None = "question",
         **options: Unpack[QuestionOptions],
     ) -> None:
         answer = options.get("answer_column", "answer")
         rest = [c for c in (options.get("id_column"), options.get("principle_column")) if c is not None]
         rest += (options.get("reference") or {}).values()
-        asked = [prompt_column, *_some(answer)]
-        own = [options.get("eval_prompt_column") or prompt_column, *_some(options.get("eval_answer_column") or answer)]
+        asked = [*_some(prompt_column), *_some(answer)]
+        asked += AnswerColumns(
+            options.get("completion_column"), options.get("chosen_column"), options.get("rejected_column"),
+            options.get("label_column"), options.get("weight_column"),
+        ).named()  # fmt: skip
+        own = [*_some(options.get("eval_prompt_column") or prompt_column)]
+        own += _some(options.get("eval_answer_column") or answer)
         held_out = None
         if eval_dataset is not None:
             held_out = load_split(eval_dataset, eval_config, eval_split or "test", [*own, *rest], cache_dir)

@@ -1,4 +1,4 @@
-"""`data=jsonl`: a user's own file, one JSON object with a prompt and an answer on each line."""
+"""`data=jsonl`: a user's own file, one JSON object on each line: a prompt, an answer, answers to learn from."""
 
 from __future__ import annotations
 
@@ -6,16 +6,17 @@ import json
 from collections.abc import Callable, Iterator
 from typing import Unpack
 
+from crucible.data.cells import Row
 from crucible.data.questions import QuestionOptions, Questions
-from crucible.data.rows import Row
 from crucible.errors import UserError, expanded
 
 
 class Jsonl(Questions):
     """The rows of the file `path`; those of `eval_path`, or the share `eval_share` by hash, are held out.
 
-    The other options are those of `Questions`: answer_column, eval_prompt_column, eval_answer_column, id_column,
-    principle_column, reference, check, instruction, system, chat, eval_share, eval_prompts, on_bad_row.
+    The other options are those of `Questions`: answer_column, eval_prompt_column, eval_answer_column,
+    completion_column, chosen_column, rejected_column, label_column, weight_column, id_column, principle_column,
+    reference, check, instruction, system, chat, eval_share, eval_prompts, on_bad_row.
 
     Errors: UserError for a file that is missing, empty or unreadable, and for unusable rows.
     """
@@ -26,7 +27,7 @@ class Jsonl(Questions):
         path: str,
         report: Callable[[str], None] | None = None,
         eval_path: str | None = None,
-        prompt_column: str = "prompt",
+        prompt_column: str | None = "prompt",
         **options: Unpack[QuestionOptions],
     ) -> None:
         super().__init__(

@@ -6,15 +6,26 @@ import random
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Literal, TypedDict
+from typing import Annotated, Literal, TypedDict
 
 from crucible.data import dials
 from crucible.data.answers import final_answer, number, same
-from crucible.data.rows import Columns, Rejected, Row, read_rows
+from crucible.data.cells import Row
+from crucible.data.given_answers import AnswerColumns
+from crucible.data.rows import (
+    Columns,
+    Item,
+    Rejected,
+    demonstrations_of,
+    labelled_of,
+    preferences_of,
+    prompts_of,
+    read_rows,
+)
 from crucible.data.split import split_of
 from crucible.errors import UserError
 from crucible.rewards.base import PerSample
-from crucible.types import Completion, Prompt
+from crucible.types import Completion, Demonstration, Labelled, Preference, Prompt
 
 _SHOWN = 5  # reasons named in a message
 
@@ -25,6 +36,11 @@ class QuestionOptions(TypedDict, total=False):
     answer_column: str | None
     eval_prompt_column: str | None
     eval_answer_column: str | None
+    completion_column: str | None
+    chosen_column: str | None
+    rejected_column: str | None
+    label_column: str | None
+    weight_column: str | None
     id_column: str | None
     principle_column: str | None
     reference: Mapping[str, str] | None
@@ -32,8 +48,8 @@ class QuestionOptions(TypedDict, total=False):
     instruction: str
     system: str
     chat: bool
-    eval_share: float
-    eval_prompts: int | None
+    eval_share: Annotated[float, "> 0, < 1"]
+    eval_prompts: Annotated[int, ">= 1"] | None
     on_bad_row: Literal["refuse", "skip"]
 
 
@@ -49,6 +65,13 @@ class Questions:
     read them. `check` is a reward of single answers that says what is right (at least 0.5) instead of the
     comparison of final answers; `answer_column` None: only it can tell. `id_column` must hold a different value
     on every row.
+
+    Answers to learn from: `completion_column` a worked answer (a text, or a message by the assistant; the same column
+    as the prompt: a conversation that ends with it), with `weight_column` a factor on its loss and `label_column`
+    whether it is a good one; or `chosen_column` and `rejected_column`, two answers of which the first is better. With
+    `prompt_column` None the prompt is what the two begin with. A question may then have several rows. Evaluation rows
+    of their own may lack them. Where answers to learn from are there, `answer_column` and `check` may both be None:
+    nothing tells right from wrong then, and `judges` is False.
 
     Without evaluation rows of its own (`held_out` None), the share `eval_share` of the questions is held
     out by a hash of the question, so adding or reordering rows moves no other row across the split.
@@ -66,10 +89,15 @@ class Questions:
         rows: Iterable[Row],
         held_out: Iterable[Row] | None,
         report: Callable[[str], None] | None,
-        prompt_column: str,
+        prompt_column: str | None,
         answer_column: str | None = "answer",
         eval_prompt_column: str | None = None,
         eval_answer_column: str | None = None,
+        completion_column: str | None = None,
+        chosen_column: str | None = None,
+        rejected_column: str | None = None,
+        label_column: str | None = None,
+        weight_column: str | None = None,
         id_column: str | None = None,
         principle_column: str | None = None,
         reference: Mapping[str, str] | None = None,
@@ -87,35 +115,42 @@ class Questions:
             dials.whole(name, "eval_prompts", eval_prompts, 1)
         if on_bad_row not in ("refuse", "skip"):
             raise UserError(f"data={name}: on_bad_row is {on_bad_row!r}; it must be refuse or skip")
-        if answer_column is None and check is None:
+        answers = AnswerColumns(completion_column, chosen_column, rejected_column, label_column, weight_column)
+        answers.refuse_odd(name, prompt_column)
+        self.judges = answer_column is not None or check is not None
+        if not self.judges and not answers.named():
             raise UserError(
                 f"data={name}: without answers nothing says what is right; set data/check, or answer_column"
             )
         self.check = check
         columns = Columns(
-            prompt_column, answer_column, id_column, principle_column, instruction, system, chat, reference or {}
-        )
+            prompt_column, answer_column, id_column, principle_column, instruction, system, chat, reference or {},
+            answers,
+        )  # fmt: skip
         train, self.rejected = read_rows(rows, columns, name)
-        evaluation: dict[str, Prompt] = {}
+        evaluation: dict[str, Item] = {}
         if held_out is None:
-            sides = {where: split_of(prompt.id, eval_share) for where, prompt in train.items()}
-            evaluation = {where: p for where, p in train.items() if sides[where] == "eval"}
-            train = {where: p for where, p in train.items() if sides[where] == "train"}
+            sides = {where: split_of(item.prompt.id, eval_share) for where, item in train.items()}
+            evaluation = {where: item for where, item in train.items() if sides[where] == "eval"}
+            train = {where: item for where, item in train.items() if sides[where] == "train"}
         else:
             asked, answered = eval_prompt_column or prompt_column, eval_answer_column or answer_column
-            own = replace(columns, prompt=asked, answer=answered)
+            own = replace(columns, prompt=asked, answer=answered, answers_optional=True)
             evaluation, unusable = read_rows(held_out, own, name)
             self.rejected += unusable
-            places = {prompt.id: where for where, prompt in evaluation.items()}
+            places = {item.prompt.id: where for where, item in evaluation.items()}
             self.rejected += [
-                Rejected(where, f"asks the same as the evaluation row {places[prompt.id]}")
-                for where, prompt in train.items()
-                if prompt.id in places
+                Rejected(where, f"asks the same as the evaluation row {places[item.prompt.id]}")
+                for where, item in train.items()
+                if item.prompt.id in places
             ]
-            train = {where: prompt for where, prompt in train.items() if prompt.id not in places}
+            train = {where: item for where, item in train.items() if item.prompt.id not in places}
         self._settle(on_bad_row, len(train) + len(evaluation), report or _to_stderr)
-        by_hash = sorted(evaluation.values(), key=lambda prompt: prompt.id)
-        self._train, self._eval = tuple(train.values()), tuple(by_hash[:eval_prompts])
+        self._train, held = prompts_of(train.values()), prompts_of(evaluation.values())
+        self._eval = tuple(sorted(held, key=lambda prompt: prompt.id)[:eval_prompts])
+        kept = {prompt.id for prompt in self._eval}
+        self._items = tuple(train.values())
+        self._held_out = tuple(item for item in evaluation.values() if item.prompt.id in kept)
         if not self._train or not self._eval:
             side = "training" if not self._train else "evaluation"
             raise UserError(
@@ -150,15 +185,38 @@ class Questions:
     def eval_prompts(self) -> Sequence[Prompt]:
         return self._eval
 
+    def demonstrations(self) -> Sequence[Demonstration]:
+        """The worked answers of the training rows."""
+        return demonstrations_of(self._items)
+
+    def held_out_demonstrations(self) -> Sequence[Demonstration]:
+        return demonstrations_of(self._held_out)
+
+    def preferences(self) -> Sequence[Preference]:
+        """The pairs of the training rows."""
+        return preferences_of(self._items)
+
+    def held_out_preferences(self) -> Sequence[Preference]:
+        return preferences_of(self._held_out)
+
+    def labelled(self) -> Sequence[Labelled]:
+        """The answers of the training rows that are called good or bad."""
+        return labelled_of(self._items)
+
+    def held_out_labelled(self) -> Sequence[Labelled]:
+        return labelled_of(self._held_out)
+
     def judge(self, prompts: Sequence[Prompt], texts: Sequence[str]) -> list[bool | None]:
-        """True success of each answer: at least half of `check`'s reward; None where it gave none."""
+        """True success of each answer: at least half of `check`'s reward; None where nothing tells."""
+        if not self.judges:
+            return [None] * len(texts)
         if self.check is None:
             return [self.correct(prompt, text) for prompt, text in zip(prompts, texts, strict=True)]
         outcomes = self.check.outcomes(prompts, [Completion(text, tokens=0) for text in texts])
         return [outcome.value >= 0.5 if outcome.kind == "value" else None for outcome in outcomes]
 
     def correct(self, prompt: Prompt, completion: str) -> bool:
-        if self.check is not None:
+        if self.check is not None or not self.judges:
             return self.judge([prompt], [completion])[0] is True
         gold = prompt.reference["answer"]
         answer = final_answer(completion, numeric=number(gold) is not None)

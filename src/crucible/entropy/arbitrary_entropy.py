@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor
@@ -34,11 +34,11 @@ class ArbitraryEntropy(EntropyControl):
         self,
         *,
         target: float = 0.5,
-        hot: float = 1.2,
-        cold: float = 0.8,
-        share: float = 0.25,
-        rows_hot: int = 60,
-        rows_cold: int = 30,
+        hot: Annotated[float, "> 0"] = 1.2,
+        cold: Annotated[float, "> 0"] = 0.8,
+        share: Annotated[float, "> 0, <= 1"] = 0.25,
+        rows_hot: Annotated[int, ">= 0"] = 60,
+        rows_cold: Annotated[int, ">= 0"] = 30,
         seed: int = 0,
     ) -> None:
         if not 0.0 < cold < hot:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor
@@ -33,7 +33,7 @@ class ClipCov(EntropyControl):
     def __init__(
         self,
         *,
-        ratio: float = 0.0002,
+        ratio: Annotated[float, "> 0, <= 1"] = 0.0002,
         low: float = 1.0,
         high: float = 5.0,
         eps_low: float = 1.0,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Annotated
 
 import torch
 from torch import Tensor
@@ -25,7 +26,7 @@ class EntropyAdvantage(EntropyControl):
 
     shapes = True
 
-    def __init__(self, *, alpha: float = 0.4, kappa: float = 2.0) -> None:
+    def __init__(self, *, alpha: float = 0.4, kappa: Annotated[float, "> 1"] = 2.0) -> None:
         if kappa <= 1.0:
             raise UserError(f"entropy entropy_advantage: kappa is {kappa}; above 1 it keeps the sign of the advantage")
         self.alpha, self.kappa = alpha, kappa

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Annotated
 
 import torch
 from torch import Tensor
@@ -25,7 +26,7 @@ class HighEntropyAdvantage(EntropyControl):
 
     shapes = True
 
-    def __init__(self, *, share: float = 0.2) -> None:
+    def __init__(self, *, share: Annotated[float, "> 0, <= 1"] = 0.2) -> None:
         if not 0.0 < share <= 1.0:
             raise UserError(f"entropy hepo: share is {share}; it is a share of the tokens: 0 < share <= 1")
         self.share = share

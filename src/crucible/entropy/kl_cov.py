@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import torch
 from torch import Tensor
 
@@ -26,7 +28,7 @@ class KLCov(EntropyControl):
     changes the result and which always gives at least one token.
     """
 
-    def __init__(self, *, ratio: float = 0.002, coefficient: float = 1.0) -> None:
+    def __init__(self, *, ratio: Annotated[float, "> 0, <= 1"] = 0.002, coefficient: float = 1.0) -> None:
         if not 0.0 < ratio <= 1.0:
             raise UserError(f"entropy kl_cov: ratio is {ratio}; it is a share of the tokens: 0 < ratio <= 1")
         self.ratio, self.coefficient = ratio, coefficient

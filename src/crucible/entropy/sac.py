@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
 from torch import Tensor
 
@@ -25,7 +25,9 @@ class LearnedCoefficient(EntropyControl):
 
     needs_gradient = True
 
-    def __init__(self, *, target: float = 1.0, lr: float = 1.0, start: float = 0.001, cap: float | None = None) -> None:
+    def __init__(
+        self, *, target: float = 1.0, lr: float = 1.0, start: Annotated[float, "> 0"] = 0.001, cap: float | None = None
+    ) -> None:
         if start <= 0.0 or (cap is not None and start > cap):
             bound = "" if cap is None else f" and at most cap={cap}"
             raise UserError(f"entropy sac: start is {start}; it is exp(a), so give more than 0{bound}")

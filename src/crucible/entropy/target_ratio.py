@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
 from torch import Tensor
 
@@ -24,7 +24,9 @@ class TargetRatio(EntropyControl):
 
     needs_gradient = True
 
-    def __init__(self, *, target: float = 1.0, coefficient: float = 0.001, floor: float = 0.01) -> None:
+    def __init__(
+        self, *, target: float = 1.0, coefficient: float = 0.001, floor: Annotated[float, "> 0"] = 0.01
+    ) -> None:
         if floor <= 0.0:
             raise UserError(f"entropy target_ratio: floor is {floor}; it divides, so give more than 0")
         self.target = target

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import torch
 from torch import Tensor
 
@@ -21,7 +23,7 @@ class TopEntropy(EntropyControl):
     Differs from TRL: one quantile per optimiser step; there per micro-batch, over all ranks.
     """
 
-    def __init__(self, *, share: float = 0.2) -> None:
+    def __init__(self, *, share: Annotated[float, "> 0, <= 1"] = 0.2) -> None:
         if not 0.0 < share <= 1.0:
             raise UserError(f"entropy top_entropy: share is {share}; it is a share of the tokens: 0 < share <= 1")
         self.share = share

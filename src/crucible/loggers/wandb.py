@@ -16,7 +16,7 @@ import threading
 import uuid
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 from crucible.errors import UserError, nearest
 from crucible.rundir import RunDir
@@ -47,7 +47,7 @@ class WandbLogger:
         entity: str | None = None,
         mode: Mode = "online",
         tags: list[str] | None = None,
-        timeout_s: float = 30.0,
+        timeout_s: Annotated[float, "> 0"] = 30.0,
     ):
         if mode not in get_args(Mode):
             raise UserError(f"logger.mode={mode}: online or offline{nearest(str(mode), get_args(Mode))}")

@@ -6,7 +6,7 @@ import math
 from collections import defaultdict, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
 from crucible.errors import UserError
 
@@ -37,14 +37,14 @@ class Alarms:
     Errors: UserError for a window below 4 steps and for thresholds out of range.
     """
 
-    window: int = 20
+    window: Annotated[int, ">= 4"] = 20
     rise: float = 3.0
     stands: float = 1.0
-    length_factor: float = 2.0
-    most_duplicates: float = 0.9
-    success: float = 0.9
-    most_failed: float = 0.05
-    most_abstained: float = 0.5
+    length_factor: Annotated[float, "> 1"] = 2.0
+    most_duplicates: Annotated[float, "0 to 1"] = 0.9
+    success: Annotated[float, "0 to 1"] = 0.9
+    most_failed: Annotated[float, "0 to 1"] = 0.05
+    most_abstained: Annotated[float, "0 to 1"] = 0.5
     metrics: dict[str, float] = field(init=False, default_factory=dict)  # of this step: alarms/*, groups/duplicates
     _seen: dict[str, deque[float]] = field(init=False)
     _first_lengths: list[float] = field(init=False, default_factory=list)

@@ -5,17 +5,19 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Set
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 
 from crucible.analysis.statistics import (
     Interval,
+    attempts_interval,
     avg_at_k_interval,
     maj_at_k_by_problem,
     mean_interval,
     pass_at_k_interval,
 )
+from crucible.config.pass_at import impossible
 from crucible.data.truth import judged
 from crucible.errors import UserError
 from crucible.modules.seeds import derived_seed
@@ -32,9 +34,9 @@ class Evaluation:
     `seed`; avg@n and pass@n for n = samples_per_prompt, and pass@k for each k of `pass_at`.
     """
 
-    every: int = 25
-    samples_per_prompt: int = 8
-    temperature: float = 1.0
+    every: Annotated[int, ">= 1"] = 25
+    samples_per_prompt: Annotated[int, ">= 1"] = 8
+    temperature: Annotated[float, ">= 0"] = 1.0
     seed: int = 0
     pass_at: list[int] = field(default_factory=list)
 
@@ -45,12 +47,8 @@ class Evaluation:
             raise UserError(f"evaluation.samples_per_prompt={self.samples_per_prompt}: must be at least 1")
         if self.temperature < 0:
             raise UserError(f"evaluation.temperature={self.temperature}: must be 0 (greedy) or above")
-        for k in self.pass_at:
-            if not 1 <= k <= self.samples_per_prompt:
-                raise UserError(
-                    f"evaluation.pass_at={self.pass_at}: pass@{k} needs evaluation.samples_per_prompt of at least {k}, "
-                    f"it is {self.samples_per_prompt}"
-                )
+        if problem := impossible(self.pass_at, self.samples_per_prompt):
+            raise UserError(problem)
 
     def ks(self) -> list[int]:
         return sorted({*self.pass_at, self.samples_per_prompt})
@@ -60,6 +58,7 @@ class Evaluation:
 
         `parts` names policy, engine, task, reward, its runtime and sampling; `seen` the prompts ever trained on;
         `step` the rollout steps done. An answer without a verdict counts as not right, see `eval/<data>/unknown`.
+        What a task has found out about its own data (`facts`, numbers by name) is noted as data/<name>.
         """
         started = time.perf_counter()
         task, policy = parts["task"], parts["policy"]
@@ -85,6 +84,7 @@ class Evaluation:
         metrics[f"eval/{task.name}/unknown"] = sum(verdict is None for verdict in verdicts) / len(verdicts)
         metrics[f"eval/{task.name}/truncated"] = sum(r == "length" for r in rollouts.finish_reason) / len(rollouts)
         metrics["data/eval_seen_in_training"] = sum(p.id in seen for p in prompts) / len(prompts)
+        metrics |= {f"data/{name}": value for name, value in getattr(task, "facts", {}).items()}
         return metrics | {"time/eval_s": time.perf_counter() - started}
 
     def scores(self, reward: Any, rollouts: Rollouts, step: int) -> Scores:
@@ -92,10 +92,12 @@ class Evaluation:
         return checked("reward", reward(rollouts.prompts, rollouts.completions(), context), len(rollouts))
 
     def accuracy(self, name: str, counts: list[int]) -> dict[str, Any]:
-        """avg@n and pass@k from the right answers of each problem, each with a 95 % interval over problems."""
+        """avg@n, pass@k and attempts@n from the right answers of each problem, each with a 95 % interval over problems."""
         n = self.samples_per_prompt
         found = {f"avg@{n}": avg_at_k_interval(counts, n)}
         found |= {f"pass@{k}": pass_at_k_interval(counts, n, k) for k in self.ks() if k > 1}
+        if n > 1:
+            found[f"attempts@{n}"] = attempts_interval(counts, n)
         return {f"eval/{name}/right_of_{n}": counts} | with_limits(name, found)
 
     def majority(self, name: str, votes: list[list[list[int]]] | None) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from crucible.modules.methods import PASS_NAMES, Methods
 from crucible.modules.microbatch import split_groups
 from crucible.modules.passes import token_columns
 from crucible.modules.reference import Reference
-from crucible.types import Advantages, Rollouts, Scores
+from crucible.types import Advantages, Answers, Rollouts, Scores
 
 if TYPE_CHECKING:
     from crucible.policy.policy import Policy
@@ -34,6 +34,7 @@ class Experience:
     columns: dict[str, Tensor]  # (N,) or (N, T), by the names that parts of the update stage may ask for
     auxiliary: dict[str, Tensor]  # (N, T) weights of each auxiliary loss
     updates: list[Tensor]  # row numbers of each optimiser step; empty where nothing is left to train on
+    answers: Answers | None = None  # where an auxiliary loss learns from reference answers
     metrics: dict[str, float] = field(default_factory=dict)
 
 
@@ -75,6 +76,8 @@ class Learner:
         advantages = call(methods.advantage, given, scores=rewards)
         if (shape := methods.hook("shape")) is not None:
             advantages = call(shape, given, advantages=advantages)
+        for part in methods.of_auxiliaries("shape").values():
+            advantages = call(part, given, advantages=advantages)
         times = call(methods.filter, given)  # (N,) bool, or how often
         if advantages.keep is not None:
             times = torch.where(advantages.keep, times, torch.zeros_like(times))
@@ -85,8 +88,9 @@ class Learner:
             success=success,
             advantages=replace(advantages, keep=keep),
             columns=self.columns(given, rewards, advantages),
-            auxiliary={name: call(part.select, given) for name, part in methods.auxiliary.items()},
+            auxiliary={name: call(select, given) for name, select in methods.of_auxiliaries("select").items()},
             updates=split_groups(rollouts.group, times, self.updates_per_rollout, order),
+            answers=answers_of(scores) if methods.of_auxiliaries("per_answer") else None,
         )
         if "returns" in x.columns:
             values, returns = x.columns["values"], x.columns["returns"]
@@ -115,6 +119,7 @@ class Learner:
         made = {name: functools.partial(column, key) for name, key in PASS_NAMES.items() if key in asked}
         if self.reference is not None:
             made["reference_logps"] = lambda: self.reference_logps(rollouts)
+        made["reasoning_mask"] = lambda: answers_of(scores).reasoning
         if not self.recompute:
             made["old_logps"] = lambda: rollouts.sampling_logps
         return Given(
@@ -164,3 +169,13 @@ class Learner:
                 raise UserError("algo.critic: the advantage says nothing of returns, so the critic cannot learn")
             found["returns"] = advantages.returns
         return found
+
+
+def answers_of(scores: Scores) -> Answers:
+    """The reference answers that the reward has put behind the reasoning. UserError where it has not."""
+    if scores.answers is None:
+        raise UserError(
+            "algo.auxiliary: the reward gave no reference answers to learn from; verifree does where it sees the whole "
+            "completion, not inside rewards that hand on a part of its text"
+        )
+    return scores.answers

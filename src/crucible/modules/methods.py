@@ -44,16 +44,21 @@ class Methods:
         """A hook of the entropy control, where it has one that does something."""
         return overridden(self.entropy, name, EntropyControl)
 
+    def of_auxiliaries(self, name: str) -> dict[str, Callable[..., Any]]:
+        """A method of the auxiliary losses that have it: `select` and `per_token` of those on sampled tokens,
+        `per_answer` of those on reference answers, `shape` of those that change the advantages."""
+        return {key: getattr(part, name) for key, part in self.auxiliary.items() if hasattr(part, name)}
+
     def before_update(self) -> list[Callable[..., Any]]:
         """What is called once a rollout step."""
         penalty = getattr(self.kl, "in_reward", None)
-        selects = [a.select for a in self.auxiliary.values()]
+        selects = [part for name in ("select", "shape") for part in self.of_auxiliaries(name).values()]
         return _present([*self.shaping.values(), self.advantage, self.filter, *selects, self.hook("shape"), penalty])
 
     def in_update(self) -> list[Callable[..., Any]]:
         """What is called for each micro-batch."""
         penalty = getattr(self.kl, "in_loss", None)
-        auxiliaries = [a.per_token for a in self.auxiliary.values()]
+        auxiliaries = self.of_auxiliaries("per_token").values()
         return _present([self.loss, self.correction, *auxiliaries, self.hook("loss_term"), penalty])
 
     @property

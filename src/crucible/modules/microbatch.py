@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+import functools
+import operator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -43,31 +45,77 @@ class MicroBatch:
         )
 
 
-def micro_batches(rollouts: Rollouts, rows: Tensor, tokens: int, *, whole_groups: bool = False) -> Iterator[MicroBatch]:
-    """`rows` (K,) in pieces of at most `tokens` padded tokens each, shortest first; at least one row a piece.
+def micro_batches(
+    rollouts: Rollouts, rows: Tensor, tokens: int, *, whole_groups: bool = False, shared: bool = False
+) -> Iterator[MicroBatch]:
+    """`rows` (K,) in pieces of at most `tokens` tokens each, short ones first; at least one row a piece.
 
     With `whole_groups` the rows of one prompt stay together, and a piece has at least one group: a group of more
-    than `tokens` is a piece of its own, so the memory follows the largest group.
+    than `tokens` is a piece of its own, so the memory follows the largest group. With `shared`, for policies that
+    compute a prompt once and no padding (`Policy.shares`), they stay together as far as they fit, and prompts count
+    once; otherwise tokens are those of padded rows.
     """
     prompts = rollouts.prompt_mask[rows].sum(-1)
-    completions = rollouts.mask[rows].sum(-1).long()
-    units = _units(prompts + completions, rollouts.group[rows] if whole_groups else None)
-    prompt_widths, widths = prompts.tolist(), completions.tolist()
-    piece, widest_prompt, widest = list[int](), 0, 0
+    lengths = rollouts.mask[rows].sum(-1).long()
+    units = _units(prompts + lengths, rollouts.group[rows] if whole_groups or shared else None)
+    sizes = [_Size(1, p, c, shared) for p, c in zip(prompts.tolist(), lengths.tolist(), strict=True)]
+    if shared and not whole_groups:
+        units = [part for unit in units for part in _parts(unit, sizes, tokens)]
+    piece: list[int] = []
+    so_far: _Size | None = None
     for unit in units:
-        p = max(widest_prompt, *(prompt_widths[i] for i in unit))
-        c = max(widest, *(widths[i] for i in unit))
-        if piece and (p + c) * (len(piece) + len(unit)) > tokens:
-            yield MicroBatch(rollouts, rows[piece], widest_prompt, max(widest, 1))
-            piece = []
-            p, c = max(prompt_widths[i] for i in unit), max(widths[i] for i in unit)
-        piece, widest_prompt, widest = piece + unit, p, c
+        own = functools.reduce(_Size.of_one_prompt, (sizes[i] for i in unit))
+        together = own if so_far is None else so_far + own
+        if piece and together.tokens > tokens:
+            yield _micro_batch(rollouts, rows[piece])
+            piece, together = [], own
+        piece, so_far = piece + unit, together
     if piece:
-        yield MicroBatch(rollouts, rows[piece], widest_prompt, max(widest, 1))
+        yield _micro_batch(rollouts, rows[piece])
+
+
+@dataclass(frozen=True, slots=True)
+class _Size:
+    """`rows` rows together. Shared: the sum of their prompts, each once, and of their completions; else the longest."""
+
+    rows: int
+    prompt: int
+    completion: int
+    shared: bool
+
+    @property
+    def tokens(self) -> int:
+        return (self.prompt + self.completion) * (1 if self.shared else self.rows)
+
+    def __add__(self, other: _Size) -> _Size:
+        join: Callable[[int, int], int] = operator.add if self.shared else max
+        prompt, completion = join(self.prompt, other.prompt), join(self.completion, other.completion)
+        return _Size(self.rows + other.rows, prompt, completion, self.shared)
+
+    def of_one_prompt(self, other: _Size) -> _Size:
+        return replace(self + other, prompt=max(self.prompt, other.prompt))
+
+
+def _parts(unit: list[int], sizes: list[_Size], tokens: int) -> Iterator[list[int]]:
+    """The rows of one prompt in as few parts as the tokens allow, each with at least one row."""
+    part, size = unit[:1], sizes[unit[0]]
+    for i in unit[1:]:
+        together = size.of_one_prompt(sizes[i])
+        if together.tokens > tokens:
+            yield part
+            part, together = [], sizes[i]
+        part, size = [*part, i], together
+    yield part
+
+
+def _micro_batch(rollouts: Rollouts, index: Tensor) -> MicroBatch:
+    widest_prompt = int(rollouts.prompt_mask[index].sum(-1).max())
+    widest = int(rollouts.mask[index].sum(-1).max())
+    return MicroBatch(rollouts, index, widest_prompt, max(widest, 1))
 
 
 def _units(lengths: Tensor, group: Tensor | None) -> list[list[int]]:
-    """What must not be torn apart, shortest first: single rows, or the rows of each group."""
+    """What is to stay together, shortest first: single rows, or the rows of each group."""
     order = torch.argsort(lengths, stable=True).tolist()
     if group is None:
         return [[i] for i in order]

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from crucible.algorithms.diagnostics import gradient_coefficient, token_diagnostics
 from crucible.algorithms.given import Given, call, names
 from crucible.algorithms.ratio import importance_ratio, log_ratio
+from crucible.modules.answers import answer_terms
 from crucible.modules.experience import Experience
 from crucible.modules.methods import Methods, needs_gradient
 from crucible.modules.microbatch import MicroBatch, micro_batches, rows_of_rank
@@ -65,7 +66,10 @@ class Objective:
         sums: dict[str, float] = defaultdict(float)
         largest = torch.zeros(())
         mine = rows_of_rank(x.rollouts.group, rows, self.ranks)
-        for part in micro_batches(x.rollouts, mine, self.micro_batch_tokens, whole_groups=whole_groups):
+        shared = self.policy.shares(x.rollouts.width)
+        for part in micro_batches(
+            x.rollouts, mine, self.micro_batch_tokens, whole_groups=whole_groups, shared=shared
+        ):
             stats = part.forward(self.policy, entropy_gradient=entropy_gradient, **more)
             given = self.given(x, part, stats, clock)
             m = given["mask"]
@@ -86,6 +90,11 @@ class Objective:
             largest = torch.maximum(largest, ratio.max().cpu())  # NaN stays
             sums["sum of ratios"] += ratio.sum().item()
             sums["sum of squares"] += ratio.square().sum().item()
+        if x.answers is not None and learn_policy:
+            for name, value in answer_terms(
+                self.policy, self.methods, x, x.answers, mine, totals, clock, self.micro_batch_tokens, backward
+            ).items():
+                sums[name] += value
         sums = self.ranks.sums(sums)
         total, squares = sums.pop("sum of ratios"), sums.pop("sum of squares")
         sums["policy/ratio_max"] = max(self.ranks.gather(largest.item()))
@@ -131,9 +140,9 @@ class Objective:
         if methods.critic_loss is not None:
             per_token = call(methods.critic_loss, given, predicted=stats.values)
             terms["critic/loss"] = methods.critic.coefficient * methods.aggregation(per_token, given["mask"], totals)
-        for name, auxiliary in methods.auxiliary.items():
-            weights = part.of(x.auxiliary[name]).to(stats.logps.device)
-            per_token = (weights * self.called(auxiliary.per_token, auxiliary, given, stats)).sum()
+        for name, term in methods.of_auxiliaries("per_token").items():
+            auxiliary, weights = methods.auxiliary[name], part.of(x.auxiliary[name]).to(stats.logps.device)
+            per_token = (weights * self.called(term, auxiliary, given, stats)).sum()
             terms[f"auxiliary/{name}"] = auxiliary.coefficient * per_token / auxiliary_totals[name]
         return terms
 

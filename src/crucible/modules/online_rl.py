@@ -8,6 +8,7 @@ The module only wires the axes; what a method is stands in algorithms/, entropy/
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
@@ -16,9 +17,10 @@ import lightning.pytorch as pl
 import torch
 from torch import Tensor
 
+from crucible.ahead import asks_for, stand_in
 from crucible.algorithms.kl.penalty import KLPenalty
 from crucible.config.batch import Batch
-from crucible.data.fit import refuse_misfit
+from crucible.data.fit import refuse_misfit, refuse_unfit, refuse_unjudged
 from crucible.data.truth import judged, truth_metrics
 from crucible.modules.alarms import Alarms
 from crucible.modules.callbacks import Evaluate
@@ -95,6 +97,7 @@ class OnlineRL(pl.LightningModule):
         old_logps: Literal["sampler", "recompute"] = "sampler",
     ):
         super().__init__()
+        refuse_misfit(task, getattr(reward, "reward", reward))  # of several processes, the main one's
         self.automatic_optimization = False
         self.policy, self.model = policy, policy.model
         self.engine, self.task, self.reward, self.sampler = engine, task, reward, sampler
@@ -130,10 +133,18 @@ class OnlineRL(pl.LightningModule):
 
     @staticmethod
     def look_ahead(parts: Any) -> None:
-        """Before any model is loaded: do the data have what the reward and the check of the data read?"""
-        task = parts["task"]
-        for reader in (getattr(task, "check", None), parts["reward"] if parts["ranks"].main else None):
+        """Before any model is loaded: do the data have what the reward and the check of the data read, and do all
+        prompts fit the model? Where only the model can tell, the latter is asked as soon as there is one."""
+        task, main = parts["task"], parts["ranks"].main
+        refuse_unjudged(task)
+        early = main and not asks_for(parts, "reward", "policy")  # one that needs the policy: in __init__
+        for reader in (getattr(task, "check", None), parts["reward"] if early else None):
             refuse_misfit(task, reader)
+        fits = functools.partial(refuse_unfit, task, max_tokens=parts["sampling"].max_tokens)
+        if main and (similar := stand_in(parts)) is not None:
+            fits(similar)
+        elif main:
+            parts.once_built("policy", fits)
 
     def callbacks(self, parts: Any) -> list[pl.Callback]:
         """What this kind of run does at the end of a step, before anything else does."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from crucible.errors import UserError
 from crucible.types import Sampling
@@ -24,8 +24,8 @@ def at_least(name: str, value: float, least: float, *, strictly: bool = False) -
 class SamplingOptions:
     """How rollouts are sampled."""
 
-    max_tokens: int
-    temperature: float = 1.0
+    max_tokens: Annotated[int, ">= 1"]
+    temperature: Annotated[float, "> 0"] = 1.0
 
     def __post_init__(self) -> None:
         at_least("sampling.max_tokens", self.max_tokens, 1)
@@ -41,12 +41,12 @@ class SamplingOptions:
 class AdamW:
     """AdamW with a linear warm-up to a constant learning rate, and clipping of the global gradient norm."""
 
-    lr: float
-    warmup_updates: int = 10
-    weight_decay: float = 0.0
-    beta1: float = 0.9
-    beta2: float = 0.999
-    max_grad_norm: float | None = 1.0
+    lr: Annotated[float, "> 0"]
+    warmup_updates: Annotated[int, ">= 0"] = 10
+    weight_decay: Annotated[float, ">= 0"] = 0.0
+    beta1: Annotated[float, ">= 0, < 1"] = 0.9
+    beta2: Annotated[float, ">= 0, < 1"] = 0.999
+    max_grad_norm: Annotated[float, "> 0"] | None = 1.0
 
     def __post_init__(self) -> None:
         at_least("optim.lr", self.lr, 0, strictly=True)

@@ -33,7 +33,8 @@ def token_columns(
     """
     found = {name: torch.zeros_like(rollouts.mask) for name in PER_TOKEN if name in wanted}
     means: dict[int, Tensor] = {}
-    for part in micro_batches(rollouts, rows, tokens):
+    shared = policy.shares(rollouts.width)
+    for part in micro_batches(rollouts, rows, tokens, shared=shared):
         stats = part.forward(
             policy,
             entropy_gradient=False,

@@ -17,6 +17,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from crucible.ahead import looks_ahead, stand_in
+from crucible.config.needs import needs
+from crucible.data.fit import refuse_unfit
 from crucible.errors import UserError
 from crucible.feedback.extract import wordings
 from crucible.modules import rm_data, rm_metrics
@@ -40,6 +43,22 @@ def yes_no_loss(log_odds: Tensor, fulfilled: Tensor) -> Tensor:
     return F.binary_cross_entropy_with_logits(log_odds, fulfilled.to(log_odds.dtype))
 
 
+def refuse_recipe(*, task: Any, recipe: RewardModelRecipe, parts: Any) -> None:
+    """Before any model is made. Errors: UserError for a task without principles, and samples that do not fit."""
+    rm_data.refuse_uncheckable(task)
+    similar = stand_in(parts)
+    if similar is not None and recipe.sample_share > 0:
+        try:
+            refuse_unfit(task, similar, recipe.max_tokens)
+        except UserError as error:
+            raise UserError(f"reward model: max_tokens={recipe.max_tokens}: {error}") from None
+
+
+@needs(
+    task_methods=["principles", "paraphrases", "fulfils", "demonstrate", "corrupt"],
+    because="its training data are answers, and principles that a program can check",
+)
+@looks_ahead(refuse_recipe)
 class RewardModel(pl.LightningModule):
     """Trains a copy of `policy` to answer "<prompt><response>\\n <principle>?" with Yes or No.
 

@@ -47,12 +47,7 @@ def make(task: Any, recipe: RewardModelRecipe, generate: Generate | None, report
     The task keeps the two apart by a hash of the problem. Errors: UserError for a task whose principles
     no program can check.
     """
-    missing = [name for name in _TASK_METHODS if not hasattr(task, name)]
-    if missing:
-        raise UserError(
-            f"data={task.name} cannot be used to train a principle reward model: it has no {missing[0]}(); "
-            "use data=chain, or give reward.checkpoint"
-        )
+    refuse_uncheckable(task)
     check: FeedbackTask = task
     seed = recipe.seed
 
@@ -86,6 +81,16 @@ def make(task: Any, recipe: RewardModelRecipe, generate: Generate | None, report
         responses(cycle(shown), cycle(shown), recipe.held_out_responses, 2 * seed + 1), 1, lambda line: None
     )
     return Examples(train, held, outcome, held_outcome)
+
+
+def refuse_uncheckable(task: Any) -> None:
+    """Errors: UserError for a task that feedback cannot be made for."""
+    missing = [name for name in _TASK_METHODS if not hasattr(task, name)]
+    if missing:
+        raise UserError(
+            f"data={task.name} cannot be used to train a principle reward model: it has no {missing[0]}(); "
+            "use data=chain, or give reward.checkpoint"
+        )
 
 
 def examples_of(responses: Sequence[Response], outcome: Outcome) -> list[Example]:

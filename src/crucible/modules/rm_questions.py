@@ -17,6 +17,7 @@ from torch import Tensor
 
 from crucible.errors import UserError
 from crucible.policy import Policy
+from crucible.policy.tokenizer import unknown_characters
 from crucible.types import Prompt
 
 SEPARATOR = "\n"
@@ -63,6 +64,23 @@ class Packed:
     answer_at: Tensor
 
 
+def question_ids(tokenizer: Any, context_length: int, principle: str) -> list[int]:
+    """The tokens of a principle as a question. Errors: UserError for one that is empty, too long or unreadable."""
+    text = " ".join(principle.split())
+    if not text:
+        raise UserError("reward model: a principle is empty; write what a response should fulfil")
+    question = f" {text.removesuffix('?')}?"
+    ids: list[int] = tokenizer(question, add_special_tokens=False)["input_ids"]
+    if len(ids) >= context_length:
+        raise UserError(
+            f"reward model: the principle {text[:40]!r}... has {len(ids)} tokens, more than the context "
+            f"of {context_length}; shorten it"
+        )
+    if tokenizer.unk_token_id in ids and (unknown := unknown_characters(tokenizer, question)):
+        raise UserError(f"reward model: its tokenizer does not know {unknown[0]!r} in the principle {text[:40]!r}")
+    return ids
+
+
 class Asker:
     """Turns texts into rows of token ids for one policy's tokenizer."""
 
@@ -72,16 +90,7 @@ class Asker:
 
     def question(self, principle: str) -> list[int]:
         if principle not in self._questions:
-            text = " ".join(principle.split())
-            if not text:
-                raise UserError("reward model: a principle is empty; write what a response should fulfil")
-            ids = self._ids(f" {text.removesuffix('?')}?")
-            if len(ids) >= self.policy.context_length:
-                raise UserError(
-                    f"reward model: the principle {text[:40]!r}... has {len(ids)} tokens, more than the context "
-                    f"of {self.policy.context_length}; shorten it"
-                )
-            self._questions[principle] = ids
+            self._questions[principle] = question_ids(self.policy.tokenizer, self.policy.context_length, principle)
         return self._questions[principle]
 
     def rows(self, prompts: Sequence[Prompt], texts: Sequence[str], principles: Sequence[Sequence[str]]) -> list[Row]:

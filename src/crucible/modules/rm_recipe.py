@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from crucible.errors import UserError
 
@@ -32,25 +32,25 @@ class RewardModelRecipe:
     """
 
     embedder: Embedder
-    responses: int = 16000
-    held_out_responses: int = 1024
-    demonstration_share: float = 0.3
-    sample_share: float = 0.4
-    max_tokens: int = 32
+    responses: Annotated[int, ">= 1"] = 16000
+    held_out_responses: Annotated[int, ">= 1"] = 1024
+    demonstration_share: Annotated[float, "0 to 1"] = 0.3
+    sample_share: Annotated[float, "0 to 1"] = 0.4
+    max_tokens: Annotated[int, ">= 1"] = 32
     error_rates: Sequence[float] = (0.03, 0.08, 0.15)
-    own_words_rate: float = 0.05
-    reword_rate: float = 0.3
-    fabrication_rate: float = 0.022
-    evidence_threshold: float = 60.0
-    tau: float = 0.8
-    epochs: int = 2
-    batch_responses: int = 64
-    learning_rate: float = 2e-3
-    rise_steps: int = 20
-    weight_decay: float = 0.01
-    max_grad_norm: float = 1.0
-    proofread_updates: int = 250
-    proofread_threshold: float = 0.3
+    own_words_rate: Annotated[float, "0 to 1"] = 0.05
+    reword_rate: Annotated[float, "0 to 1"] = 0.3
+    fabrication_rate: Annotated[float, "0 to 1"] = 0.022
+    evidence_threshold: Annotated[float, ">= 0, < 100"] = 60.0
+    tau: Annotated[float, ">= -1, < 1"] = 0.8
+    epochs: Annotated[int, ">= 1"] = 2
+    batch_responses: Annotated[int, ">= 1"] = 64
+    learning_rate: Annotated[float, "> 0"] = 2e-3
+    rise_steps: Annotated[int, ">= 0"] = 20
+    weight_decay: Annotated[float, ">= 0"] = 0.01
+    max_grad_norm: Annotated[float, "> 0"] = 1.0
+    proofread_updates: Annotated[int, ">= 0"] = 250
+    proofread_threshold: Annotated[float, "> 0, < 1"] = 0.3
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -64,6 +64,16 @@ class RewardModelRecipe:
             raise UserError(
                 f"reward model: responses={self.responses} do not fill one batch of batch_responses="
                 f"{self.batch_responses}"
+            )
+        if len(self.error_rates) < 2 or not all(0 <= rate <= 1 for rate in self.error_rates):
+            raise UserError(
+                f"reward model: error_rates={list(self.error_rates)} must be two or more shares from 0 to 1, one for "
+                "each annotator: consensus is between people"
+            )
+        if self.demonstration_share + self.sample_share > 1:
+            raise UserError(
+                f"reward model: demonstration_share={self.demonstration_share} and sample_share={self.sample_share} "
+                "must not be more than 1 together"
             )
         if self.learning_rate <= 0 or self.proofread_updates < 0:
             raise UserError("reward model: learning_rate must be above 0 and proofread_updates at least 0")

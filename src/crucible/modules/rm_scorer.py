@@ -23,6 +23,21 @@ NOTES = "reward_model.json"
 PROOFREADER = "proofreader"
 
 
+def read_notes(folder: Path) -> dict[str, Any]:
+    """What is known of the reward model in a folder. Errors: UserError where there is none, or a damaged one."""
+    if not (folder / NOTES).is_file():
+        raise UserError(
+            f"no reward model at {folder}: a folder with {NOTES} is expected, as algo=rm_principle writes it"
+        )
+    try:
+        notes = json.loads((folder / NOTES).read_text())
+    except (OSError, ValueError) as error:
+        raise UserError(f"the reward model at {folder} is damaged: {NOTES}: {' '.join(str(error).split())}") from error
+    if not isinstance(notes, dict):
+        raise UserError(f"the reward model at {folder} is damaged: {NOTES} holds no mapping")
+    return notes
+
+
 class Judge:
     """Scores (prompt, response, principle). 2509.21319: P(Yes | Yes or No) = sigmoid(r)."""
 
@@ -126,13 +141,9 @@ class Judge:
     @classmethod
     def load(cls, path: str | Path) -> Judge:
         folder = Path(path)
-        if not (folder / NOTES).is_file():
-            raise UserError(
-                f"no reward model at {folder}: a folder with {NOTES} is expected, as algo=rm_principle writes it"
-            )
+        notes = read_notes(folder)
         policy = load(folder)
         policy.model.eval()
-        notes = json.loads((folder / NOTES).read_text())
         proofreader = None
         if (folder / PROOFREADER).is_dir():
             proofreader = Proofreader(load(folder / PROOFREADER), threshold=notes["proofread_threshold"])

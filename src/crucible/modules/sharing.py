@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from crucible.errors import UserError
@@ -40,9 +40,19 @@ class OneReward:
         self.needs: tuple[str, ...] = ranks.from_main(getattr(reward, "needs", ()))
         if ranks.from_main(hasattr(reward, "fulfilment")):
             self.fulfilment = self._fulfilment
+        if ranks.from_main(hasattr(reward, "state_dict")):
+            self.state_dict, self.load_state_dict = self._state_dict, self._load_state_dict
 
     def __call__(self, prompts: Sequence[Prompt], completions: Sequence[Completion], context: Context) -> Scores:
         return self.ranks.from_main(self.reward(prompts, completions, context) if self.ranks.main else None)
 
     def _fulfilment(self, prompts: Sequence[Prompt], completions: Sequence[Completion]) -> Any:
         return self.ranks.from_main(self.reward.fulfilment(prompts, completions) if self.ranks.main else None)
+
+    def _state_dict(self) -> dict[str, Any]:
+        """Of the main process alone, which writes the checkpoint."""
+        return self.reward.state_dict() if self.ranks.main else {}
+
+    def _load_state_dict(self, state: Mapping[str, Any]) -> None:
+        if self.ranks.main:
+            self.reward.load_state_dict(state)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import warnings
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 from crucible.errors import UserError
 from crucible.ranks import ALONE, Ranks
@@ -20,10 +20,10 @@ def lightning_trainer(
     callbacks: Iterable[Callback] = (),
     ranks: Ranks = ALONE,
     accelerator: str = "auto",
-    devices: int = 1,
-    nodes: int = 1,
+    devices: Annotated[int, "1 to 1024"] = 1,
+    nodes: Annotated[int, ">= 1"] = 1,
     precision: str = "32-true",
-    threads: int | None = None,
+    threads: Annotated[int, ">= 1"] | None = None,
     deterministic: bool = True,
 ) -> Any:
     """A `lightning.pytorch.Trainer` of `module.epochs` epochs on `devices` devices of each of `nodes` nodes.

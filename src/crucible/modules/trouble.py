@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Annotated, Any
 
 from crucible.errors import UserError
 from crucible.modules.options import at_least
@@ -31,10 +31,10 @@ class Trouble:
     def __init__(
         self,
         *,
-        max_skipped_updates: int = 3,
-        max_ratio: float | None = 1e6,
-        min_entropy: float | None = 1e-4,
-        steps_without_signal: int | None = 20,
+        max_skipped_updates: Annotated[int, ">= 0"] = 3,
+        max_ratio: Annotated[float, "> 1"] | None = 1e6,
+        min_entropy: Annotated[float, "> 0"] | None = 1e-4,
+        steps_without_signal: Annotated[int, ">= 1"] | None = 20,
         stop: bool = False,
         report: Callable[[str], None] = print,
     ):

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from crucible import pulse
 from crucible.errors import UserError
@@ -37,7 +37,7 @@ class Watchdog:
     Errors: UserError for minutes that are not above 0.
     """
 
-    def __init__(self, *, minutes: float | None = 60.0):
+    def __init__(self, *, minutes: Annotated[float, "> 0"] | None = 60.0):
         if minutes is not None and not minutes > 0:
             raise UserError(f"watchdog.minutes={minutes}: must be above 0, or null for a run that is never ended")
         self.patience_s = None if minutes is None else 60.0 * minutes

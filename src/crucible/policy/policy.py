@@ -13,6 +13,9 @@ import torch
 from torch import Tensor
 
 from crucible.errors import UserError
+from crucible.policy.attention import use_own_attention
+from crucible.policy.shared_prompts import fits
+from crucible.policy.states import Batch, States, padded, with_shared_prompts
 from crucible.policy.token_stats import LOGITS_AT_ONCE, TokenStats, selected_stats
 from crucible.policy.tokenizer import unknown_characters
 from crucible.types import Prompt
@@ -25,7 +28,9 @@ class Policy:
 
     `chat`: render `Prompt.text` as one user message when the tokenizer has a chat template
     (`Prompt.messages` is always rendered). `template_options` go to the template as they are, e.g.
-    {"enable_thinking": False}. `seen_ids` holds the ids of the prompts the weights were warmed up on.
+    {"enable_thinking": False}. `shared_prompts`: compute a prompt that rows have in common once, and no padding, where
+    the model can (`shared_prompts.fits`); the numbers differ by rounding. `seen_ids` holds the ids of the prompts the
+    weights were warmed up on.
     """
 
     def __init__(
@@ -36,16 +41,19 @@ class Policy:
         chat: bool = True,
         template_options: dict[str, Any] | None = None,
         logits_at_once: int = LOGITS_AT_ONCE,
+        shared_prompts: bool = True,
     ) -> None:
         if tokenizer.eos_token_id is None:
             raise UserError("the tokenizer has no end-of-sequence token: completions could never end")
         if tokenizer.pad_token_id is None:
             raise UserError("the tokenizer has no padding token: set tokenizer.pad_token, e.g. to its eos_token")
+        use_own_attention(model)
         self.model = model
         self.tokenizer = tokenizer
         self.chat = chat
         self.template_options = dict(template_options or {})
         self.logits_at_once = logits_at_once
+        self.shared_prompts = shared_prompts
         self.seen_ids: set[str] = set()
 
     @property
@@ -85,10 +93,21 @@ class Policy:
 
     def token_ids(self, prompts: Sequence[Prompt]) -> list[list[int]]:
         """The tokens of each prompt, as the tokenizer's own rules (begin token, chat template) give them."""
-        return [self._one(prompt) for prompt in prompts]
+        rendered = [self._rendered(prompt) for prompt in prompts]
+        found: list[list[int]] = [[]] * len(rendered)
+        for special in (True, False):
+            rows = [i for i, (_, adds) in enumerate(rendered) if adds is special]
+            if rows:
+                texts = [rendered[i][0] for i in rows]
+                coded = self.tokenizer(texts, add_special_tokens=special, return_attention_mask=False, verbose=False)
+                for i, ids in zip(rows, coded["input_ids"], strict=True):
+                    found[i] = ids
+        for prompt, (text, _), ids in zip(prompts, rendered, found, strict=True):
+            self._refuse_unreadable(prompt, text, ids)
+        return found
 
-    def _one(self, prompt: Prompt) -> list[int]:
-        text, special = prompt.text, True
+    def _rendered(self, prompt: Prompt) -> tuple[str, bool]:
+        """What the tokenizer is given, and whether it adds its special tokens: a template writes them itself."""
         template = getattr(self.tokenizer, "chat_template", None)
         if prompt.messages and not template:
             raise UserError(f"prompt {prompt.id} is a chat, but this model's tokenizer has no chat template")
@@ -97,8 +116,10 @@ class Policy:
             text = self.tokenizer.apply_chat_template(
                 messages, add_generation_prompt=True, tokenize=False, **self.template_options
             )
-            special = False  # the template writes them itself
-        ids = self.tokenizer(text, add_special_tokens=special, verbose=False)["input_ids"]
+            return text, False
+        return prompt.text, True
+
+    def _refuse_unreadable(self, prompt: Prompt, text: str, ids: list[int]) -> None:
         if not ids:
             raise UserError(f"prompt {prompt.id} is empty")
         if self.tokenizer.unk_token_id in ids:
@@ -107,7 +128,6 @@ class Policy:
                 raise UserError(
                     f"prompt {prompt.id}: the model's tokenizer does not know {unknown[0]!r} (in {text[:60]!r})"
                 )
-        return ids
 
     def check_prompts(self, prompts: Sequence[Prompt], max_tokens: int) -> None:
         """Refuses prompts that leave no room for `max_tokens` completion tokens in the context."""
@@ -116,9 +136,11 @@ class Policy:
     def _check(self, prompts: Sequence[Prompt], ids: list[list[int]], max_tokens: int) -> None:
         for prompt, row in zip(prompts, ids, strict=True):
             if len(row) + max_tokens > self.context_length:
+                room = self.context_length - max_tokens
                 raise UserError(
                     f"prompt {prompt.id} has {len(row)} tokens; with {max_tokens} completion tokens that exceeds "
-                    f"the model's context of {self.context_length}: at most {self.context_length - max_tokens} fit"
+                    f"the model's context of {self.context_length}: "
+                    + (f"at most {room} fit" if room > 0 else "give fewer completion tokens")
                 )
 
     def encode(self, prompts: Sequence[Prompt], *, max_tokens: int | None = None) -> tuple[Tensor, Tensor]:
@@ -153,55 +175,53 @@ class Policy:
         entropy_gradient: bool = False,
         uniform: bool = False,
         collision: bool = False,
+        greedy: bool = False,
+        normaliser: bool = False,
+        against: Policy | None = None,
         hidden: bool = False,
         value_head: Callable[[Tensor], Tensor] | None = None,
         prompt_head: Callable[[Tensor], Tensor] | None = None,
     ) -> TokenStats:
         """Log-probability (with gradient) and exact entropy of each completion token where `mask` > 0.
 
-        `uniform`, `collision`, `hidden`, `value_head` and `prompt_head` ((M, D) states -> (M,)) ask for more, see
-        `TokenStats`.
+        `uniform`, `collision`, `greedy`, `normaliser`, `hidden`, `value_head` and `prompt_head` ((M, D) states -> (M,))
+        ask for more, and `against`, a policy of the same vocabulary, for the divergence from it: see `TokenStats`.
         Shapes as in `types.Rollouts`. Rows and columns without a counted token are not computed at all,
         and the LM head runs on counted tokens only. Every completion token is visible to later ones,
-        counted or not. With no counted token the result is zeros without a gradient.
+        counted or not. With no counted token the result is zeros without a gradient. With `shares`, rows with the
+        same prompt compute it once, and padding is not computed either.
         """
         if temperature <= 0:
             raise ValueError(f"temperature must be positive to define log-probabilities, got {temperature}")
         used = mask > 0
         logps = torch.zeros(mask.shape, device=mask.device)
         rows = used.any(1).nonzero().squeeze(1)
+        wanted = {"uniform": uniform, "collision": collision, "greedy": greedy, "normaliser": normaliser}
+        more = [name for name, asked in {**wanted, "divergence": against is not None}.items() if asked]
         if len(rows) == 0:
             return TokenStats(
                 logps,
                 logps.clone(),
-                uniform=logps.clone() if uniform else None,
-                collision=logps.clone() if collision else None,
+                **{name: logps.clone() for name in more},
                 hidden=logps.new_zeros(len(mask), self.width) if hidden else None,
                 values=logps.clone() if value_head else None,
                 prompt=logps.new_zeros(len(mask)) if prompt_head else None,
             )
-        first = int(prompt_mask[rows].any(0).nonzero()[0])
-        last = int(used.any(0).nonzero()[-1]) + 1
-        prompt, seen = prompt_ids[rows, first:], prompt_mask[rows, first:]
-        targets, counted = completion_ids[rows, :last], used[rows, :last]
-        # The last target is predicted but never read, so it is not an input.
-        inputs = torch.cat([prompt, targets[:, :-1]], 1)
-        visible = torch.cat([seen, torch.ones_like(targets[:, :-1])], 1)
-        states = self.model.get_decoder()(
-            input_ids=inputs,
-            attention_mask=visible,
-            position_ids=(visible.cumsum(1) - 1).clamp(min=0),
-            use_cache=False,
-        ).last_hidden_state
-        read = states[:, prompt.shape[1] - 1 :][counted]
-        more = [name for name, wanted in (("uniform", uniform), ("collision", collision)) if wanted]
+        batch = (prompt_ids[rows], prompt_mask[rows], completion_ids[rows], used[rows])
+        found = self._states(batch)
+        other = None
+        if against is not None:
+            with torch.no_grad():
+                theirs = against._states(batch)
+            other = (theirs.read, against.model.get_output_embeddings())
         chosen, entropy, *further = selected_stats(
-            read,
-            targets[counted],
+            found.read,
+            completion_ids[used],
             self.model.get_output_embeddings(),
             temperature=temperature,
             entropy_gradient=entropy_gradient,
             more=more,
+            other=other,
             logits_at_once=self.logits_at_once,
             vocabulary=self.vocabulary,
         )
@@ -212,13 +232,21 @@ class Policy:
         return TokenStats(
             placed(chosen),
             placed(entropy),
-            hidden=_row_means(read, used) if hidden else None,
-            values=placed(value_head(read).float()) if value_head else None,
-            prompt=logps.new_zeros(len(mask)).index_put((rows,), _read_prompts(prompt_head, states, seen))
+            hidden=_row_means(found.read, used) if hidden else None,
+            values=placed(value_head(found.read).float()) if value_head else None,
+            prompt=logps.new_zeros(len(mask)).index_put((rows,), _read_prompts(prompt_head, *found.prompt()))
             if prompt_head
             else None,
             **{name: placed(values) for name, values in zip(more, further, strict=True)},
         )
+
+    def shares(self, length: int) -> bool:
+        """Whether rows of at most `length` tokens compute a prompt they have in common once."""
+        return self.shared_prompts and fits(self.model, length)
+
+    def _states(self, batch: Batch) -> States:
+        shared = self.shares(batch[0].shape[1] + batch[2].shape[1])
+        return (with_shared_prompts if shared else padded)(self.model, batch)
 
     def save(self, path: str | Path) -> None:
         """Writes a plain Hugging Face folder (adapters merged); a folder of an earlier save is replaced whole."""
@@ -258,9 +286,9 @@ def _row_means(states: Tensor, used: Tensor) -> Tensor:
 
 
 def _read_prompts(head: Callable[[Tensor], Tensor], states: Tensor, seen: Tensor) -> Tensor:
-    """(N,) what `head` reads from the mean of the states (N, Tp ..., D) of the prompt's tokens, `seen` (N, Tp)."""
+    """(N,) what `head` reads from the mean of the states (N, Tp, D) of the prompt's tokens, `seen` (N, Tp)."""
     weights = seen / seen.sum(1, keepdim=True)
-    return head(torch.einsum("nt,ntd->nd", weights.to(states.dtype), states[:, : seen.shape[1]])).float()
+    return head(torch.einsum("nt,ntd->nd", weights.to(states.dtype), states)).float()
 
 
 @contextmanager

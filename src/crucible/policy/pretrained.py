@@ -62,6 +62,17 @@ def load_pretrained(
     return model, tokenizer
 
 
+def load_tokenizer(folder: str | Path, *, where: str) -> Any:
+    """The tokenizer of a model folder alone. Errors: UserError (`where` begins it)."""
+    from transformers import AutoTokenizer
+
+    try:
+        with _quiet():
+            return AutoTokenizer.from_pretrained(_found(str(Path(folder).absolute()), where))
+    except (OSError, ValueError, ImportError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(f"{where}: cannot load the tokenizer in {folder}: {_reason(error)}") from error
+
+
 def _found(name_or_path: str, where: str) -> str:
     if not name_or_path.strip():
         raise UserError(f"{where} is empty; name a folder with config.json, or a model of the hub")

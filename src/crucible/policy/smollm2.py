@@ -35,6 +35,7 @@ def smollm2(
     lora: dict[str, Any] | None = None,
     gradient_checkpointing: bool = False,
     chat: bool = True,
+    shared_prompts: bool = True,
 ) -> Policy:
     """The converted model from `cache_dir`, made on first use; options as in `hf` (`task` is not used)."""
     if dtype not in DTYPES:
@@ -52,6 +53,7 @@ def smollm2(
         gradient_checkpointing=gradient_checkpointing,
         chat=chat,
         template_options=None,
+        shared_prompts=shared_prompts,
     )
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import torch
 
+from crucible.ahead import stood_in_by
 from crucible.errors import UserError
 from crucible.policy import warmup_cache
 from crucible.policy.policy import Policy
@@ -33,6 +34,11 @@ def untrained(
         raise UserError(
             f"model: hidden_size {hidden_size} must be a multiple of heads {heads}, and heads of kv_heads {kv_heads}"
         )
+    if hidden_size // heads % 2:
+        raise UserError(
+            f"model: hidden_size {hidden_size} / heads {heads} is {hidden_size // heads} for each head, and rotary "
+            "positions need an even number"
+        )
     tokenizer = character_tokenizer(context_length=context_length)
     config = Qwen3Config(
         vocab_size=len(tokenizer),
@@ -56,6 +62,7 @@ def untrained(
     return Policy(model, tokenizer)
 
 
+@stood_in_by(untrained)
 def tiny(
     *,
     task: Any,
@@ -69,13 +76,14 @@ def tiny(
     context_length: Annotated[int, ">= 1"] = 128,
     initializer_range: Annotated[float, "> 0"] = 0.06,
     seed: int = 0,
+    shared_prompts: bool = True,
     warmup: WarmUp | None = None,
 ) -> Policy:
     """The untrained model after a short supervised warm-up on the task's own demonstrations.
 
     The warmed-up model is kept under `cache_dir`/warmup under a key of model, warm-up, task and code, and
     taken from there the next time; `report` is told which. `Policy.seen_ids` names the prompts it was
-    trained on. `warmup=None` leaves the weights random. Errors: see `warmup.warm_up`.
+    trained on. `warmup=None` leaves the weights random. shared_prompts: see `Policy`. Errors: see `warmup.warm_up`.
     """
     shape: dict[str, Any] = {
         "hidden_size": hidden_size,
@@ -88,7 +96,9 @@ def tiny(
         "seed": seed,
     }
     if warmup is None:
-        return untrained(**shape)
+        policy = untrained(**shape)
+        policy.shared_prompts = shared_prompts
+        return policy
     description = warmup_cache.describe(model=shape, warmup=warmup, task=task)
     path = warmup_cache.folder(Path(cache_dir), description)
     if kept := warmup_cache.read(path):
@@ -103,5 +113,5 @@ def tiny(
             f"warm-up cached at {path}: {record.steps} steps in {record.seconds:.0f} s, "
             f"probe accuracy {record.accuracy:.3f}"
         )
-    policy.seen_ids = set(record.seen_ids)
+    policy.seen_ids, policy.shared_prompts = set(record.seen_ids), shared_prompts
     return policy

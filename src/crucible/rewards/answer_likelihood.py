@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
+from bisect import bisect_left
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from crucible.errors import UserError
 from crucible.rewards.runtime.outcome import Outcome
-from crucible.types import Prompt
+from crucible.types import Prompt, Rollouts
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -29,42 +31,75 @@ def answer_logps(
     """log pi of each token of the answer, after the prompt and the text `before`: one (A,) tensor a row, at
     temperature 1 and without gradient. None where the row does not fit into the model's context.
 
-    Passes of at most `tokens` padded tokens. Text is turned into tokens in two pieces, so that the answer's first token
-    is the same whatever stands before it. Errors: UserError for an answer that is empty or that the tokenizer does not
-    know.
+    Passes of at most `tokens` padded tokens. Errors: those of `spliced`.
+    """
+    rows = with_logps(policy, spliced(policy, prompts, before, answers), tokens)
+    lengths = rows.lengths.long().tolist()
+    return [logps[:n] if n else None for logps, n in zip(rows.sampling_logps, lengths, strict=True)]
+
+
+def spliced(
+    policy: Policy, prompts: Sequence[Prompt], before: Sequence[str | None], answers: Sequence[str]
+) -> Rollouts:
+    """Rows whose prompt is the prompt and the text `before`, and whose completion is the answer.
+
+    No completion where `before` is None or the row does not fit into the model's context. Text is turned into tokens
+    in two pieces, so that the answer's first token is the same whatever stands before it. Every row is a group.
+    Errors: UserError for an answer that is empty or that the tokenizer does not know.
     """
     import torch
 
-    from crucible.modules.passes import token_columns
-    from crucible.types import Rollouts
-
     asked = dict(zip([p.id for p in prompts], prompts, strict=True))
     known = dict(zip(asked, policy.token_ids(list(asked.values())), strict=True))
-    left = [known[p.id] + _ids(policy, text) for p, text in zip(prompts, before, strict=True)]
-    right = [answer_ids(policy, p, answer) for p, answer in zip(prompts, answers, strict=True)]
-    fits = [i for i in range(len(prompts)) if len(left[i]) + len(right[i]) <= policy.context_length]
-    found: list[Tensor | None] = [None] * len(prompts)
-    if not fits:
-        return found
-    prompt_ids, prompt_mask = _padded([left[i] for i in fits], policy.pad_id, at_left=True)
-    completion_ids, mask = _padded([right[i] for i in fits], policy.pad_id, at_left=False)
-    rows = torch.arange(len(fits))
-    spliced = Rollouts(
+    left, right = list[list[int]](), list[list[int]]()
+    for prompt, text, answer in zip(prompts, before, answers, strict=True):
+        start = [] if text is None else known[prompt.id] + _ids(policy, text)
+        end = [] if text is None else answer_ids(policy, prompt, answer)
+        fits = len(start) + len(end) <= policy.context_length
+        left.append(start if fits else [])
+        right.append(end if fits else [])
+    prompt_ids, prompt_mask = _padded(left, policy.pad_id, at_left=True)
+    completion_ids, mask = _padded(right, policy.pad_id, at_left=False)
+    return Rollouts(
         prompt_ids=prompt_ids,
         prompt_mask=prompt_mask,
         completion_ids=completion_ids,
         mask=mask.float(),
         sampling_logps=torch.zeros(mask.shape),
-        group=rows,
-        policy_version=torch.zeros_like(rows),
-        prompts=[prompts[i] for i in fits],
-        texts=[answers[i] for i in fits],
-        finish_reason=["stop"] * len(fits),
+        group=torch.arange(len(prompts)),
+        policy_version=torch.zeros(len(prompts), dtype=torch.int64),
+        prompts=list(prompts),
+        texts=list(answers),
+        finish_reason=["stop"] * len(prompts),
     )
-    logps = token_columns(policy, spliced, rows, tokens, {"logps"})["logps"]
-    for k, i in enumerate(fits):
-        found[i] = logps[k, : len(right[i])]
-    return found
+
+
+def with_logps(policy: Policy, rows: Rollouts, tokens: int) -> Rollouts:
+    """The rows with the log-probs that `policy` gives their completions; those without a completion cost nothing."""
+    from crucible.modules.passes import token_columns
+
+    some = rows.mask.any(-1).nonzero().flatten()
+    if len(some):
+        rows.sampling_logps[some] = token_columns(policy, rows, some, tokens, {"logps"})["logps"]
+    return rows
+
+
+def reasoning_mask(policy: Policy, rollouts: Rollouts, before: Sequence[str | None]) -> Tensor:
+    """(N, T) 1.0 on the sampled tokens whose text is in `before`, the token in which it ends included; where it is
+    None, on all tokens of the row."""
+    import torch
+
+    def written(row: list[int], tokens: int) -> int:
+        """The characters of the first so many tokens."""
+        found: str = policy.tokenizer.decode(row[:tokens], skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        return len(found)
+
+    counts = rollouts.lengths.long().tolist()
+    for i, (row, text) in enumerate(zip(rollouts.completion_ids.tolist(), before, strict=True)):
+        if text is not None:
+            counts[i] = bisect_left(range(counts[i]), len(text), key=functools.partial(written, row))
+    places = torch.arange(rollouts.mask.shape[1])
+    return rollouts.mask * (places < torch.tensor(counts).unsqueeze(-1))
 
 
 def answer_ids(policy: Policy, prompt: Prompt, answer: str) -> list[int]:
@@ -86,10 +121,10 @@ def _padded(rows: Sequence[Sequence[int]], pad: int, *, at_left: bool) -> tuple[
     """(ids, mask), both (K, longest) int64."""
     import torch
 
-    width = max(map(len, rows))
+    width = max(map(len, rows), default=0)
     ids = torch.full((len(rows), width), pad)
     mask = torch.zeros((len(rows), width), dtype=torch.int64)
     for k, row in enumerate(rows):
         place = slice(width - len(row), width) if at_left else slice(0, len(row))
-        ids[k, place], mask[k, place] = torch.tensor(row), 1
+        ids[k, place], mask[k, place] = torch.tensor(row, dtype=torch.int64), 1
     return ids, mask

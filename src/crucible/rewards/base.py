@@ -96,6 +96,8 @@ class Combined:
         self.needs = tuple(dict.fromkeys(key for part in parts.values() for key in part.needs))
         if any(hasattr(part, "fulfilment") for part in parts.values()):  # what is true where a part can tell
             self.fulfilment = self._fulfilment
+        if any(hasattr(part, "state_dict") for part in parts.values()):  # what a checkpoint keeps of the parts
+            self.state_dict, self.load_state_dict = self._state_dict, self._load_state_dict
 
     def score_parts(
         self, prompts: Sequence[Prompt], completions: Sequence[Completion], context: Context
@@ -110,15 +112,29 @@ class Combined:
         known = [part.fulfilment(prompts, completions) for part in self.parts.values() if hasattr(part, "fulfilment")]
         return {name: values for found in known for name, values in found.items()}
 
+    def _state_dict(self) -> dict[str, Any]:
+        return {name: part.state_dict() for name, part in self.parts.items() if hasattr(part, "state_dict")}
+
+    def _load_state_dict(self, state: Mapping[str, Any]) -> None:
+        for name, part in self.parts.items():
+            if hasattr(part, "load_state_dict"):
+                part.load_state_dict(state[name])
+
 
 def put_together(found: Mapping[str, Scores], rows: int) -> Scores:
-    """Scores that hold what all parts log, each under its name; the total is still 0."""
+    """Scores that hold what all parts log, each under its name; the total is still 0.
+
+    Errors: UserError where two parts bring reference answers for an auxiliary loss.
+    """
     import torch
 
     together = Scores(total=torch.zeros(rows))
     for name, scores in found.items():
         together.components |= logged(name, scores)
         together.outcomes |= {below(name, child): o for child, o in scores.outcomes.items()}
+        if scores.answers is not None and together.answers is not None:
+            raise UserError(f"reward: two parts put the reference answer behind the reasoning, the second is {name}")
+        together.answers = together.answers or scores.answers
     return together
 
 

@@ -85,6 +85,9 @@ def asked_about(
         valid=spread(valid(some)),
         verdict=None if some.verdict is None else spread(some.verdict),
         outcomes=some.outcomes,
+        answers=None
+        if some.answers is None or context.rollouts is None
+        else some.answers.over(index, context.rollouts),
     )
 
 

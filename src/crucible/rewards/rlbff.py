@@ -6,9 +6,10 @@ import difflib
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from crucible.errors import UserError
+from crucible.ahead import looks_ahead
+from crucible.errors import UserError, nearest
 from crucible.types import Completion, Context, Prompt, Scores
 
 if TYPE_CHECKING:
@@ -79,6 +80,78 @@ class RLBFF:
         }
 
 
+def refuse(
+    *,
+    task: Any,
+    principles: Sequence[str],
+    combine: str,
+    checkpoint: str | None,
+    clip: float,
+    yes_above: float,
+    recipe: RewardModelRecipe,
+    parts: Any,
+) -> None:
+    """What can be told of the options before any model is made. Errors: UserError."""
+    chosen = chosen_principles(principles)
+    refuse_numbers(combine, clip)
+    if not yes_above < clip:
+        raise UserError(f"reward.yes_above={yes_above}: it must be below reward.clip={clip}, which no total exceeds")
+    if checkpoint is None:
+        from crucible.modules.reward_model import refuse_recipe
+
+        refuse_recipe(task=task, recipe=recipe, parts=parts)
+        refuse_unlearned(task, chosen)
+        return
+    from crucible.modules.rm_questions import question_ids
+    from crucible.modules.rm_scorer import read_notes
+    from crucible.policy.pretrained import load_tokenizer
+
+    refuse_other_task(task, checkpoint, read_notes(Path(checkpoint)))
+    tokenizer = load_tokenizer(checkpoint, where="reward.checkpoint")
+    for principle in chosen:
+        question_ids(tokenizer, tokenizer.model_max_length, principle)
+
+
+def chosen_principles(principles: Sequence[str]) -> list[str]:
+    """The principles with their white space tidied. Errors: UserError for none, an empty one and the same twice."""
+    chosen = [" ".join(p.split()) for p in principles]
+    if not chosen or not all(chosen) or len(set(chosen)) < len(chosen):
+        raise UserError(f"reward.principles={list(principles)}: name one or more different principles")
+    return chosen
+
+
+def refuse_numbers(combine: str, clip: float) -> None:
+    """Errors: UserError for values without a meaning."""
+    if combine not in ("mean", "min"):
+        raise UserError(f"reward.combine={combine}: it must be mean or min")
+    if not clip > 0:
+        raise UserError(f"reward.clip={clip}: it must be above 0")
+
+
+def refuse_unlearned(task: Any, principles: Sequence[str]) -> None:
+    """Errors: UserError for a principle that the recipe's own model never reads: its answer would be noise."""
+    from crucible.feedback.extract import wordings
+
+    known = {text: [*wordings(text), *task.paraphrases(text)] for text in task.principles()}
+    for principle in principles:
+        if principle not in {words for each in known.values() for words in each}:
+            raise UserError(
+                f'reward.principles: the reward model of reward.recipe does not learn "{principle}"'
+                f"{nearest(principle, known)}; data={task.name} teaches: {'; '.join(known)}. For any other, give "
+                "reward.checkpoint"
+            )
+
+
+def refuse_other_task(task: Any, checkpoint: str, notes: Mapping[str, Any]) -> None:
+    """Errors: UserError for a reward model made for the principles of another task."""
+    if hasattr(task, "principles") and notes.get("task", task.name) != task.name:
+        raise UserError(
+            f"reward.checkpoint={checkpoint}: this reward model was trained on data={notes['task']} and knows nothing "
+            f"of data={task.name}; give one of data={task.name}, or null for reward.recipe"
+        )
+
+
+@looks_ahead(refuse)
 def rlbff(
     *,
     task: Any,
@@ -89,7 +162,7 @@ def rlbff(
     principles: list[str],
     combine: Literal["mean", "min"] = "mean",
     checkpoint: str | None = None,
-    clip: float = 50.0,
+    clip: Annotated[float, "> 0"] = 50.0,
     yes_above: float = 2.0,
     journal: Any = None,
 ) -> RLBFF:
@@ -100,21 +173,18 @@ def rlbff(
     confident Yes then trains nothing; otherwise the policy learns, on prompts it cannot do, what the judge is least
     sure about (seen: nonsense at r = +0.5 against honest errors at r = -2).
 
-    Errors: UserError for no or repeated principles, one too long for the model, a missing checkpoint.
+    Errors: UserError for no or repeated principles, one that the recipe does not teach or that is too long for the
+    model, a missing checkpoint or one of another task; all but the length before any model is made.
     """
     from crucible.modules.rm_scorer import Judge
 
-    chosen = [" ".join(p.split()) for p in principles]
-    if not chosen or not all(chosen) or len(set(chosen)) < len(chosen):
-        raise UserError(f"reward.principles={principles}: name one or more different principles")
-    if combine not in ("mean", "min"):
-        raise UserError(f"reward.combine={combine}: it must be mean or min")
-    if not clip > 0:
-        raise UserError(f"reward.clip={clip}: it must be above 0")
+    chosen = chosen_principles(principles)
+    refuse_numbers(combine, clip)
     if hasattr(task, "principles"):
         warn_of_typos(chosen, list(task.principles()), report)
     if checkpoint is not None:
         judge = Judge.load(checkpoint)
+        refuse_other_task(task, checkpoint, judge.notes)
         report(f"reward model from {checkpoint}")
     else:
         from crucible.modules.reward_model import trained_judge

@@ -22,11 +22,11 @@ class RLPR:
     its last `marker` ("<answer>" there; the last one: ours); the current policy gives p. PR_0 is the same without
     reasoning, the marker right after the prompt, under the start policy (`baseline` start; a second model in memory),
     or 0 (none). A completion without the marker has PR = 0. Logged: probability (PR), baseline (PR_0). The paper's
-    total is 0.9 rlpr + 0.1 format: reward=weighted.
+    total is 0.9 rlpr + 0.1 format: reward=weighted. Its filter of prompts by the standard deviation of this total is
+    algo/filter=rlpr_std, its flag for repetition reward=repeated_window.
 
-    Differs from the paper: its filter of prompts by the standard deviation of their rewards, which needs a moving
-    average, is left out, and so is its flag for repetition. The reasoning is turned into tokens again from its text.
-    A row too long for the model's context is an error, not a 0.
+    Differs from the paper: the reasoning is turned into tokens again from its text. A row too long for the model's
+    context is an error, not a 0.
 
     Errors: UserError for an empty marker or another baseline.
     """

@@ -55,19 +55,19 @@ def unit_tests(
     open-instruct's CodeVerifier. test_seconds: open-r1's 5 s; the other limits are ours.
     Differs from open-r1: "all passed" is exact, not p > 0.99, and stdout must have as many lines as expected.
 
-    The program is the last code block. reference "tests": see `crucible.sandbox.formats.suite_of`; "entry_point" and
-    "support" beside it where tests need them. 0 for a completion without a code block, and for a program that ends,
-    hangs or crashes. No verdict (abstains)
-    for a suite that can judge nobody: no tests, tests that do not parse. A failure of the sandbox is an error.
+    The program is the last code block, or what reference "program" says (`crucible.sandbox.program_of`). reference
+    "tests": see `crucible.sandbox.formats.suite_of`; "entry_point" and "support" beside it where tests need them.
+    0 for a completion without a program, and for a program that ends, hangs or crashes. No verdict (abstains) for a
+    suite that can judge nobody: no tests, tests that do not parse. A failure of the sandbox is an error.
     """
-    from crucible.sandbox import SuiteError, last_code_block
+    from crucible.sandbox import SuiteError, program_of
     from crucible.sandbox.formats import suite_of
 
     box = _box(language, test_seconds, suite_seconds, memory_mb, isolation)
     reference = prompt.reference
     try:
         suite = suite_of(reference["tests"], reference.get("entry_point", ""), reference.get("support", ""))
-        report = box.check(last_code_block(completion.text, language) or "", suite)
+        report = box.check(program_of(completion.text, language, reference.get("program")), suite)
     except SuiteError:
         return None
     if mode != "fraction" and report.passed < tau * report.total - 1e-9:

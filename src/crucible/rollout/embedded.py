@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor
 
 from crucible.errors import UserError
 from crucible.policy.policy import Policy
-from crucible.rollout.attention import decoding_attention
 from crucible.rollout.cache import RowCache, fill_holes
 from crucible.rollout.fused import FusedStep
 from crucible.rollout.past import PastWeights
@@ -37,7 +36,13 @@ class EmbeddedEngine:
     """
 
     def __init__(
-        self, policy: Policy, *, max_rows: int = 512, compact: bool = True, fused: bool = True, lag: int = 0
+        self,
+        policy: Policy,
+        *,
+        max_rows: Annotated[int, ">= 1"] = 512,
+        compact: bool = True,
+        fused: bool = True,
+        lag: Annotated[int, ">= 0"] = 0,
     ) -> None:
         if max_rows < 1:
             raise UserError(f"rollout.max_rows is {max_rows}; it must be at least 1")
@@ -103,7 +108,7 @@ class EmbeddedEngine:
         first = sampling.first_row
         uniform = noise(first + rows, sampling.max_tokens, sampling.seed)[first:].to(device)
         capacity = prompt_ids.shape[1] + sampling.max_tokens
-        with torch.no_grad(), _evaluating(policy), decoding_attention(policy.model):
+        with torch.no_grad(), _evaluating(policy):
             step = self._step(capacity)
             for chunk in self._chunks(prompt_mask.sum(1), samples_per_prompt):
                 self._decode(chunk, step, prompt_ids, prompt_mask, uniform, sampling, (ids, logps, lengths))

@@ -1,6 +1,6 @@
 """The sandbox for programs written by models. See docs/sandbox.md."""
 
-from crucible.sandbox.completion import last_code_block
+from crucible.sandbox.completion import last_code_block, program_of
 from crucible.sandbox.errors import SandboxError, SuiteError
 from crucible.sandbox.isolation import Isolation
 from crucible.sandbox.limits import Limits
@@ -22,4 +22,5 @@ __all__ = [
     "SuiteError",
     "Test",
     "last_code_block",
+    "program_of",
 ]

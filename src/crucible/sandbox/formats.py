@@ -52,5 +52,8 @@ def humaneval(row: Mapping[str, Any]) -> Asserts:
 
 
 def mbpp(row: Mapping[str, Any]) -> Asserts:
-    """The asserts of `test_list`, after `test_setup_code`, which may use the program's classes."""
-    return Asserts("\n".join([row["test_setup_code"].replace("\r\n", "\n"), *row["test_list"]]))
+    """The asserts of `test_list`, after `test_setup_code`, which may use the program's classes (sanitized
+    version: after `test_imports`).
+    """
+    setup = row["test_setup_code"].replace("\r\n", "\n") if "test_setup_code" in row else "\n".join(row["test_imports"])
+    return Asserts("\n".join([setup, *row["test_list"]]))

@@ -39,7 +39,7 @@ class Isolation:
             "processes": "own process-id namespace, killed as a whole" if self.namespaces
             else f"a subreaper finds and kills every descendant; {signals}",
             "user": "own user namespace, no capabilities" if self.namespaces
-            else "a user id of its own for each session" if self.root else f"{NOT}the user Crucible runs as",
+            else "a user id of its own for each program" if self.root else f"{NOT}the user Crucible runs as",
             "system calls": "filtered (seccomp)" if self.seccomp else f"{NOT}not filtered",
             "memory together": "added up 50 times a second" if self.proc else f"{NOT}only each process is limited",
             "scratch": "a file system of scratch_mb" if self.namespaces else "added up 50 times a second",

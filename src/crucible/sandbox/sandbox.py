@@ -19,13 +19,14 @@ from crucible.sandbox.report import Execution, Report
 from crucible.sandbox.session import Session
 from crucible.sandbox.simple import as_calls
 from crucible.sandbox.suites import Asserts, Calls, Stdio, Suite
+from crucible.sandbox.warm import Supervisor, Warm
 from crucible.sandbox.zygote import Zygote
 
 LEVELS = ("auto", "namespaces", "process")
 
 
 class Sandbox:
-    """One warm process and any number of runs, from any thread, several at a time.
+    """A few warm processes and any number of runs, from any thread, several at a time.
 
     `isolation`: "namespaces" is refused where the machine has none; "process" uses none; "auto" takes what there is:
     `isolation()` then says what is in force. `readable`: further paths of this machine that programs may read.
@@ -55,6 +56,7 @@ class Sandbox:
         self._lock = threading.Lock()
         self._zygote: Zygote | None = None
         self._isolation: Isolation | None = None
+        self.warm = Warm(lambda: self._started().session())
 
     def run(self, program: str, stdin: str = "") -> Execution:
         """Run the program once. One that does not compile gives the compiler's Execution."""
@@ -90,7 +92,7 @@ class Sandbox:
             session.close()
 
     def session(self) -> Session:
-        return Session(self._started().session(), self.limits, self.language.address_space)
+        return Session(self.warm.take(), self.limits, self.language.address_space, self.warm.give_back)
 
     def isolation(self) -> Isolation:
         """What is in force here."""
@@ -118,7 +120,8 @@ class Sandbox:
             return self._zygote
 
     def close(self) -> None:
-        """End the warm process and with it everything that still runs in its sandboxes."""
+        """End the warm processes and with them everything that still runs in their sandboxes."""
+        self.warm.close()
         with self._lock:
             if self._zygote is not None:
                 self._zygote.close()
@@ -135,7 +138,7 @@ class Sandbox:
 
 def _try(zygote: Zygote, namespaces: bool, why: str) -> Isolation:
     """Run a program that does next to nothing. Errors: SandboxError where that does not work here."""
-    session = Session(zygote.session(), Limits())
+    session = Session(Supervisor(zygote.session()), Limits())
     try:
         session.start("program", source="import encodings.idna")
         execution = session.result()

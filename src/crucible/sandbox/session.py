@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
+import json
 import os
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -13,15 +13,25 @@ from crucible.sandbox.errors import SandboxError
 from crucible.sandbox.inside import frames
 from crucible.sandbox.limits import Limits
 from crucible.sandbox.report import Execution
+from crucible.sandbox.warm import Supervisor
 
 BACKSTOP_SECONDS = 30.0  # how long after its own limits a supervisor may stay silent before it counts as broken
 
 
 class Session:
-    """`control` is from Zygote.session(). One run at a time."""
+    """One run at a time. `give_back` takes the supervisor of a session that ended in order; else it ends, too."""
 
-    def __init__(self, control: socket.socket, limits: Limits, address_space: bool = True):
-        self.control, self.limits, self.address_space = control, limits, address_space
+    def __init__(
+        self,
+        supervisor: Supervisor,
+        limits: Limits,
+        address_space: bool = True,
+        give_back: Callable[[Supervisor], None] | None = None,
+    ):
+        self.supervisor, self.control, self.give_back = supervisor, supervisor.control, give_back
+        self.limits, self.address_space = limits, address_space
+        self.first, self.running = True, False
+        self.sound = True  # every run so far has ended by itself or was stopped
         self.stdout = self.stderr = -1
         self.proc = True  # whether all its processes could be watched
         self.kept: list[str] = []  # files of the `keep` of earlier runs
@@ -42,22 +52,24 @@ class Session:
     ) -> None:
         """Fork the program. `limits` replace those of the session."""
         self.close_outputs()
-        given = os.memfd_create("stdin")
+        program, given = os.memfd_create("program"), os.memfd_create("stdin")
         self.stdout, self.stderr = os.memfd_create("stdout"), os.memfd_create("stderr")
         bounds = {**asdict(self.limits), "address_space": self.address_space, **limits}
         request = {
-            "role": role, "source": source, "filename": filename, "command": list(command), "keep": list(keep),
-            "files": dict(files or {}), "suite": suite,
-            "limits": bounds,
+            "role": role, "filename": filename, "command": list(command), "keep": list(keep), "limits": bounds,
+            "first": self.first,
         }  # fmt: skip
+        self.first, self.running = False, True
         try:
+            _fill(program, json.dumps({"source": source, "files": dict(files or {}), "suite": suite}).encode())
             _fill(given, stdin)
-            descriptors = [given, self.stdout, self.stderr, *([rpc.fileno()] if rpc else [])]
+            descriptors = [program, given, self.stdout, self.stderr, *([rpc.fileno()] if rpc else [])]
             self.control.settimeout(bounds["wall_seconds"] + BACKSTOP_SECONDS)
             frames.send(self.control, request, descriptors)
         except OSError as error:
             raise SandboxError(self._reason(f"the supervisor of a sandbox is gone: {error}")) from None
         finally:
+            os.close(program)
             os.close(given)
 
     def stop(self) -> None:
@@ -76,7 +88,8 @@ class Session:
         if got is None or "broken" in got[0]:
             raise SandboxError(got[0]["broken"] if got else "the supervisor of a sandbox ended without a word")
         answer = got[0]
-        self.proc, self.kept = answer["proc"], answer["kept"]
+        self.proc, self.kept, self.supervisor.pid = answer["proc"], answer["kept"], answer["pid"]
+        self.running, self.sound = False, self.sound and answer["end"] in ("exited", "stopped")
         most = int(self.limits.output_kb * 1024)
         return Execution(
             ended=answer["end"],
@@ -103,11 +116,12 @@ class Session:
         self.stdout = self.stderr = -1
 
     def close(self) -> None:
-        """End the supervisor and what still runs. Said aloud: a forked child of ours may hold the socket too."""
+        """The end of the session, and of what still runs in it."""
         self.close_outputs()
-        with contextlib.suppress(OSError):  # it has ended by itself
-            frames.send(self.control, {"op": "end"})
-        self.control.close()
+        if self.sound and not self.running and self.give_back is not None:
+            self.give_back(self.supervisor)
+        else:
+            self.supervisor.end()
 
 
 def _fill(descriptor: int, body: bytes) -> None:

@@ -20,7 +20,7 @@ from crucible.sandbox.languages import PATH
 
 PROGRAM = Path(__file__).parent / "inside" / "zygote.py"
 # All of the environment. The hash seed is fixed so that a program's verdict does not depend on the order of a set
-ENVIRONMENT = {"PATH": PATH, "HOME": "/box", "LANG": "C.UTF-8", "PYTHONHASHSEED": "0"}
+ENVIRONMENT = {"PATH": PATH, "HOME": "/box", "TMPDIR": "/box/tmp", "LANG": "C.UTF-8", "PYTHONHASHSEED": "0"}
 
 
 class Zygote:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,8 @@ from crucible.config.hydra_errors import CONFIG_ERRORS
 from crucible.config.hydra_setup import set_up
 from crucible.errors import UserError
 from crucible.sweeps.config_loader import Loader
+
+MOST_POINTS = 100_000  # of one grid; far more than a table has, and few enough to be made
 
 Plain = dict[str, Any]
 
@@ -71,6 +74,12 @@ class Composer:
     def product(self, overrides: Sequence[str]) -> list[tuple[str, ...]]:
         """All points of overrides in Hydra's sweep grammar (lists, choice, range, glob); the last of a key wins."""
         parsed = [self.parse(text) for text in overrides]
+        points = 1
+        for override in parsed:
+            if override.is_sweep_override():
+                points *= sum(1 for _ in islice(override.sweep_string_iterator(), MOST_POINTS + 1))
+            if points > MOST_POINTS:
+                raise UserError(f"{override.input_line}: more than {MOST_POINTS:,} points; make several sweeps of it")
         with self._one_line(overrides):
             batches = BasicSweeper.split_arguments(parsed, max_batch_size=None)
         return [tuple(point) for point in batches[0]]

@@ -17,7 +17,9 @@ from typing import Any
 
 import yaml
 
+from crucible.config.dry_run import experiment_folder
 from crucible.errors import UserError, nearest
+from crucible.rundir.atomic import explained
 
 KEYS = ("experiment", "base", "grid", "seeds", "exclude", "resources", "points")
 
@@ -49,11 +51,15 @@ def load(name: str, folder: Path, extra: Iterable[str] = ()) -> SweepDefinition:
     """
     path = folder / f"{name}.yaml"
     if not path.is_file():
-        known = sorted(str(p.relative_to(folder).with_suffix("")) for p in folder.rglob("*.yaml"))
+        known = sorted(str(p.relative_to(folder).with_suffix("")) for p in folder.rglob("*.yaml") if p.is_file())
         hint = nearest(name, known) or (f" (there are: {', '.join(known)})" if known else "")
         raise UserError(f"sweep={name}: no file {path}{hint}")
     try:
-        raw = yaml.safe_load(path.read_text()) or {}
+        with explained("cannot read", path):
+            raw = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except UnicodeDecodeError as error:
+        byte = error.object[error.start]
+        raise UserError(f"{path}: not UTF-8 (byte 0x{byte:02x} at offset {error.start})") from None
     except yaml.YAMLError as error:
         raise UserError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
     if not isinstance(raw, dict):
@@ -63,7 +69,7 @@ def load(name: str, folder: Path, extra: Iterable[str] = ()) -> SweepDefinition:
             raise UserError(f"{path}: unknown key {key!r}{nearest(str(key), KEYS)}; known: {', '.join(KEYS)}")
     return SweepDefinition(
         name=name,
-        experiment=str(raw.get("experiment") or name.replace("/", "-")),
+        experiment=_experiment(raw, name, path),
         base=(*_strings(raw.get("base"), path, "base"), *extra),
         grids=_grids(raw.get("grid"), path),
         seeds=_seeds(raw.get("seeds"), path),
@@ -71,6 +77,18 @@ def load(name: str, folder: Path, extra: Iterable[str] = ()) -> SweepDefinition:
         resources=_mapping(raw.get("resources"), path, "resources"),
         points=tuple(_rule(item, path) for item in raw.get("points") or ()),
     )
+
+
+def _experiment(raw: Mapping[str, Any], name: str, path: Path) -> str:
+    """The folder of new runs, as it was written; it must be one that a run would take too."""
+    chosen = raw.get("experiment")
+    if chosen is None:
+        return name.replace("/", "-").replace("..", "-")
+    try:
+        experiment_folder(str(chosen))
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
+    return str(chosen)
 
 
 def _grids(value: Any, path: Path) -> dict[str, tuple[str, ...]]:

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, ClassVar
+from typing import IO, Annotated, Any, ClassVar
 
 from crucible.errors import UserError
 from crucible.sweeps.ledger import Batch, Ledger, Parcel, write_json
@@ -25,8 +25,8 @@ class Local:
     """This machine. `at_once` runs at a time, counted over all sweeps of one runs_dir."""
 
     resources: Mapping[str, Any]
-    at_once: int = 2
-    gpus: Sequence[int] = ()  # device numbers that runs may use; slot k takes the k-th share
+    at_once: Annotated[int, ">= 1"] = 2
+    gpus: Sequence[Annotated[int, ">= 0"]] = ()  # device numbers that runs may use; slot k takes the k-th share
     kind: ClassVar[str] = "local"
 
     def layers(self, command_line: Mapping[str, Any]) -> tuple[Mapping[str, Any], Mapping[str, Any]]:

@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from rich.console import Console
 from rich.live import Live
@@ -45,14 +45,16 @@ def sweep(
     allow_code_change: bool = False,
     strict_code: bool = False,
     metric: str = "reward/mean",
-    rows: int = 40,
-    watch: float = 0.0,
+    rows: Annotated[int, ">= 0"] = 40,
+    watch: Annotated[float, ">= 0"] = 0.0,
     console: Console | None = None,
 ) -> Survey:
     """Do one action on one sweep and return how its runs stood before it. The keywords are conf/sweep.yaml's."""
     console = console or make_console()
     root = root or "."
     home = Path(runs_dir).resolve()
+    if home.exists() and not home.is_dir():
+        raise UserError(f"runs_dir={runs_dir}: it is a file, not a folder")
     ledger = Ledger(home)
     points = _points(sweep, cluster, overrides, resources or {}, sweeps_dir, root, home, strict_code)
     if action == "status":

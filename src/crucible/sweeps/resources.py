@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import string
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -71,6 +72,7 @@ class Resources:
 _FIELDS = {field.name: field for field in dataclasses.fields(Resources)}
 _WHOLE = {"gpus": 0, "cpus": 1, "nodes": 1, "tasks": 1, "parallel": 1, "notice_seconds": 0, "max_requeues": 0}
 _POSITIVE = ("memory_gb", "hours")
+_NAMES = ("partition", "account", "qos", "constraint")
 HOURS_IN_A_YEAR = 8760
 
 
@@ -97,9 +99,13 @@ def merge(*layers: Mapping[str, Any]) -> Resources:
         value = merged.get(key, least)
         if not isinstance(value, int) or isinstance(value, bool) or value < least:
             raise UserError(f"resources: {key} must be a whole number of at least {least}, got {value!r}")
+    for key in _NAMES:
+        value = merged.get(key)
+        if value is not None and not (isinstance(value, str) and value and not set(value) & set(string.whitespace)):
+            raise UserError(f"resources: {key} must be a name without spaces, got {value!r}")
     for key in _POSITIVE:
         value = merged.get(key, 1)
-        if not isinstance(value, int | float) or isinstance(value, bool) or not value > 0:
+        if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value < math.inf:
             raise UserError(f"resources: {key} must be a number above 0, got {value!r}")
     if merged.get("hours", 1) > HOURS_IN_A_YEAR:  # YAML reads an unquoted 4:00:00 as 14400
         raise UserError(f"resources: hours={merged['hours']} is more than a year; hours are a plain number: hours: 4")

@@ -50,4 +50,102 @@ CASES = [
         sees="empty has no samples; runs store them every samples_every steps",
         files={"empty/config.yaml": "seed: 1\n"},
     ),
+    Case(
+        name="runs without metrics",
+        command="analysis/compare.py a=a b=b",
+        sees="nothing to compare: none of the 2 runs has metrics yet: /a (unknown), /b (unknown)",
+        files={"a/config.yaml": "seed: 1\n", "b/config.yaml": "seed: 2\n"},
+    ),
+    Case(
+        name="a confidence above 1",
+        command="analysis/compare.py a=a b=b level=2",
+        sees="level=2: must be above 0 and below 1",
+    ),
+    Case(
+        name="a window that is no number",
+        command="analysis/compare.py a=a b=b window=nan",
+        sees="window=nan: a number is needed",
+    ),
+    Case(
+        name="no value",
+        command="analysis/rollouts.py run=",
+        sees="run is empty: give a value",
+    ),
+    Case(
+        name="a run that is a file",
+        command="analysis/rollouts.py run=mine",
+        sees="no run directory mine: it is a file",
+        files={"mine": ""},
+    ),
+    Case(
+        name="a negative number of prompts",
+        command="analysis/rollouts.py run=mine limit=-1",
+        sees="limit=-1: must be at least 0",
+    ),
+    Case(
+        name="a sample without its prompt",
+        command="analysis/rollouts.py run=mine",
+        sees="mine/samples/step-000001.jsonl: sample 1 cannot be read: it has no 'prompt'",
+        files={"mine/samples/step-000001.jsonl": '{"completion": "x"}\n'},
+    ),
+    Case(
+        name="a reward that is a word",
+        command="analysis/rollouts.py run=mine",
+        sees="mine/samples/step-000001.jsonl: sample 1 cannot be read: could not convert string to float: 'much'",
+        files={"mine/samples/step-000001.jsonl": '{"prompt": "p", "completion": "x", "reward": "much"}\n'},
+    ),
+    Case(
+        name="samples that are noise",
+        command="analysis/rollouts.py run=mine",
+        sees="mine/samples/step-000001.jsonl holds no sample that can be read",
+        files={"mine/samples/step-000001.jsonl": b"\xff\xfe[1]"},
+    ),
+    Case(
+        name="a figure of unfinished runs",
+        command="analysis/figures.py figure=ce_gppo/entropy runs=runs",
+        sees=(
+            "figure=ce_gppo/entropy: nothing to draw: none of the 1 runs is finished (runs/a is unknown); "
+            "unfinished=true draws them as they are"
+        ),
+        files={"runs/a/config.yaml": "seed: 1\n"},
+    ),
+    Case(
+        name="a figure in no known format",
+        command="analysis/figures.py figure=ce_gppo/entropy formats=gif",
+        sees="formats=gif: one of png, svg, pdf",
+    ),
+    Case(
+        name="a file where a folder goes",
+        command="analysis/collect.py runs=runs out=mine/x.json",
+        sees="cannot write mine/x.json: a part of the path is a file, not a folder",
+        files={"mine": "", "runs/a/config.yaml": "seed: 1\n"},
+    ),
+    Case(
+        name="a table of an unfinished run",
+        command="analysis/runs_table.py runs/a",
+        sees="runs/a: no evaluation before and after training; finish the run first (same command)",
+        files={"runs/a/config.yaml": "seed: 1\n"},
+    ),
+    Case(
+        name="a pattern that is none",
+        command="analysis/audit_verifier.py reward=gsm8k data=q.jsonl 'keep=('",
+        sees="keep=(: no regular expression: missing ), unterminated subpattern at position 0",
+        files={"q.jsonl": '{"question": "1+1", "answer": "2"}\n'},
+    ),
+    Case(
+        name="audits that are not there",
+        command="analysis/audit_verifier.py show=nowhere.json",
+        sees="show=nowhere.json: no such file",
+    ),
+    Case(
+        name="audits that are none",
+        command="analysis/audit_verifier.py show=mine.json",
+        sees="mine.json holds no audits, as out= writes them",
+        files={"mine.json": "[1]"},
+    ),
+    Case(
+        name="no rows to audit",
+        command="analysis/audit_verifier.py reward=gsm8k data=q.jsonl rows=0",
+        sees="rows=0: must be at least 1",
+    ),
 ]

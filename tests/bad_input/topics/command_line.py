@@ -20,7 +20,7 @@ CASES = [
     Case(
         name="a space in a name",
         command="train.py 'a b=c'",
-        sees="cannot read the override a b=c: its brackets or quotes do not match, or its value needs quotes",
+        sees="cannot read the override a b=c: 'a b' is no name of an option",
     ),
     Case(
         name="an open bracket",
@@ -166,11 +166,23 @@ CASES = [
     Case(
         name="methods: no such method",
         command="train.py methods=nothing_like_it",
-        sees="methods=nothing_like_it: no such method",
+        sees="methods=nothing_like_it: no such method...",
     ),
     Case(
         name="methods: no such axis",
         command="train.py methods axis=nowhere",
         sees="methods axis=nowhere: no such axis; there are: ...",
+    ),
+    Case(name="an empty argument", command="train.py ''", sees="cannot read '': options are written name=VALUE"),
+    Case(
+        name="a letter that no name has",
+        command="train.py é=3",
+        sees="cannot read the override é=3: 'é' is no name of an option",
+    ),
+    Case(
+        name="Hydra's folder is a file",
+        command="train.py hydra.run.dir=mine dry_run=true",
+        sees="hydra.run.dir: cannot use mine: file exists; leave it out",
+        files={"mine": ""},
     ),
 ]

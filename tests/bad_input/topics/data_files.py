@@ -10,6 +10,9 @@ QUESTIONS = "".join(
 TABLE = "question,answer\n1+1=,2\n"
 BUT = ("data", "reward")
 
+SUMS = "".join(f'{{"prompt": "{a}+1=", "answer": "{a + 1}"}}\n' for a in range(40))
+LONG = f'{{"prompt": "{"9+" * 80}1=", "answer": "721"}}\n'
+
 CASES = [
     Case(
         name="no such file",
@@ -437,7 +440,7 @@ CASES = [
     Case(
         name="a chat for a model without a template",
         command="train.py data=jsonl data.path=q.jsonl data.chat=true",
-        sees="prompt 1609a8deb40a5ccd is a chat, but this model's tokenizer has no chat template",
+        sees="prompt c6da17d1348bc31e is a chat, but this model's tokenizer has no chat template",
         small=True,
         but=BUT,
         files={"q.jsonl": QUESTIONS},
@@ -507,5 +510,35 @@ CASES = [
         small=True,
         but=BUT,
         files={"d/train.csv": TABLE},
+    ),
+    Case(
+        name="a long prompt late in the file",
+        command="train.py data=jsonl data.path=q.jsonl",
+        sees=(
+            "prompt 139ca0ae0ab1fc22 has 163 tokens; with 12 completion tokens that exceeds the model's context "
+            "of 64: at most 52 fit"
+        ),
+        small=True,
+        but=("data",),
+        files={"q.jsonl": SUMS + LONG},
+    ),
+    Case(
+        name="a long prompt among the held out",
+        command="train.py data=jsonl data.path=q.jsonl data.eval_path=held_out.jsonl",
+        sees=(
+            "prompt 139ca0ae0ab1fc22 has 163 tokens; with 12 completion tokens that exceeds the model's context "
+            "of 64: at most 52 fit"
+        ),
+        small=True,
+        but=("data",),
+        files={"q.jsonl": SUMS, "held_out.jsonl": LONG},
+    ),
+    Case(
+        name="an unknown character late in the file",
+        command="train.py data=jsonl data.path=q.jsonl",
+        sees="prompt e219e920827702ef: the model's tokenizer does not know '×' (in '3×4=')",
+        small=True,
+        but=("data",),
+        files={"q.jsonl": SUMS + '{"prompt": "3×4=", "answer": "12"}\n'},
     ),
 ]

@@ -40,17 +40,17 @@ CASES = [
     Case(
         name="no prompts",
         command="train.py batch.prompts_per_step=0",
-        sees="batch.prompts_per_step=0: must be at least 1",
+        sees="batch.prompts_per_step=0 in conf/train: must be at least 1",
     ),
     Case(
         name="no updates",
         command="train.py batch.updates_per_rollout=0",
-        sees="batch.updates_per_rollout=0: must be at least 1",
+        sees="batch.updates_per_rollout=0 in conf/train: must be at least 1",
     ),
     Case(
         name="a negative group",
         command="train.py batch.samples_per_prompt=-8",
-        sees="batch.samples_per_prompt=-8: must be at least 1",
+        sees="batch.samples_per_prompt=-8 in conf/train: must be at least 1",
     ),
     Case(
         name="micro-batches that hold no row",
@@ -65,42 +65,46 @@ CASES = [
         command="train.py optim.lr=nan",
         sees="optim.lr=nan in conf/train: is not a number (NaN); give a number",
     ),
-    Case(name="a learning rate of 0", command="train.py optim.lr=0", sees="optim.lr=0: must be above 0"),
-    Case(name="a negative learning rate", command="train.py optim.lr=-1", sees="optim.lr=-1: must be above 0"),
+    Case(name="a learning rate of 0", command="train.py optim.lr=0", sees="optim.lr=0 in conf/train: must be above 0"),
+    Case(
+        name="a negative learning rate",
+        command="train.py optim.lr=-1",
+        sees="optim.lr=-1 in conf/train: must be above 0",
+    ),
     Case(
         name="a momentum of 1",
         command="train.py optim.beta1=1",
-        sees="optim.beta1=1: must be at least 0 and below 1",
+        sees="optim.beta1=1 in conf/train: must be at least 0 and below 1",
     ),
     Case(
         name="an infinite temperature",
         command="train.py sampling.temperature=inf",
-        sees="sampling.temperature=inf: must be finite",
+        sees="sampling.temperature=inf in conf/train: must be a finite number above 0",
     ),
     Case(
         name="a negative warm-up of the learning rate",
         command="train.py optim.warmup_updates=-1",
-        sees="optim.warmup_updates=-1: must be at least 0",
+        sees="optim.warmup_updates=-1 in conf/train: must be at least 0",
     ),
     Case(
         name="negative weight decay",
         command="train.py optim.weight_decay=-1",
-        sees="optim.weight_decay=-1: must be at least 0",
+        sees="optim.weight_decay=-1 in conf/train: must be at least 0",
     ),
     Case(
         name="gradients clipped to nothing",
         command="train.py optim.max_grad_norm=0",
-        sees="optim.max_grad_norm=0: must be above 0",
+        sees="optim.max_grad_norm=0 in conf/train: must be above 0",
     ),
     Case(
         name="sampling at temperature 0",
         command="train.py sampling.temperature=0",
-        sees="sampling.temperature=0: must be above 0",
+        sees="sampling.temperature=0 in conf/train: must be above 0",
     ),
     Case(
         name="a negative temperature",
         command="train.py sampling.temperature=-1",
-        sees="sampling.temperature=-1: must be above 0",
+        sees="sampling.temperature=-1 in conf/train: must be above 0",
     ),
     Case(
         name="a temperature that is not a number",
@@ -110,42 +114,42 @@ CASES = [
     Case(
         name="completions of no tokens",
         command="train.py sampling.max_tokens=0",
-        sees="sampling.max_tokens=0: must be at least 1",
+        sees="sampling.max_tokens=0 in conf/train: must be at least 1",
     ),
     Case(
         name="evaluation every 0 steps",
         command="train.py evaluation.every=0",
-        sees="evaluation.every=0: must be at least 1 step",
+        sees="evaluation.every=0 in conf/train: must be at least 1",
     ),
     Case(
         name="evaluation without samples",
         command="train.py evaluation.samples_per_prompt=0",
-        sees="evaluation.samples_per_prompt=0: must be at least 1",
+        sees="evaluation.samples_per_prompt=0 in conf/train: must be at least 1",
     ),
     Case(
         name="evaluation at a negative temperature",
         command="train.py evaluation.temperature=-1",
-        sees="evaluation.temperature=-1: must be 0 (greedy) or above",
+        sees="evaluation.temperature=-1 in conf/train: must be at least 0",
     ),
     Case(
         name="pass@9 of 8 samples",
         command="train.py 'evaluation.pass_at=[9]'",
-        sees="evaluation.pass_at=[9]: pass@9 needs evaluation.samples_per_prompt of at least 9, it is 8",
+        sees="evaluation.pass_at=[9]: there is no pass@9; each k must be from 1 to evaluation.samples_per_prompt=8",
     ),
     Case(
         name="pass@0",
         command="train.py 'evaluation.pass_at=[0]'",
-        sees="evaluation.pass_at=[0]: pass@0 needs evaluation.samples_per_prompt of at least 0, it is 8",
+        sees="evaluation.pass_at=[0]: there is no pass@0; each k must be from 1 to evaluation.samples_per_prompt=8",
     ),
     Case(
         name="sums of nothing",
         command="train.py data.terms=0",
-        sees="data=chain: terms is 0; it must be a whole number from 2 to 64",
+        sees="data.terms=0 in conf/data/chain: must be from 2 to 64",
     ),
     Case(
         name="sums that are too long",
         command="train.py data.terms=65",
-        sees="data=chain: terms is 65; it must be a whole number from 2 to 64",
+        sees="data.terms=65 in conf/data/chain: must be from 2 to 64",
     ),
     Case(
         name="sums of 2.5 numbers",
@@ -165,42 +169,42 @@ CASES = [
     Case(
         name="nothing held out",
         command="train.py data.eval_share=0",
-        sees="data=chain: eval_share is 0; it must be a share strictly between 0 and 1",
+        sees="data.eval_share=0 in conf/data/chain: must be above 0 and below 1",
     ),
     Case(
         name="everything held out",
         command="train.py data.eval_share=1",
-        sees="data=chain: eval_share is 1; it must be a share strictly between 0 and 1",
+        sees="data.eval_share=1 in conf/data/chain: must be above 0 and below 1",
     ),
     Case(
         name="a negative share held out",
         command="train.py data.eval_share=-0.5",
-        sees="data=chain: eval_share is -0.5; it must be a share strictly between 0 and 1",
+        sees="data.eval_share=-0.5 in conf/data/chain: must be above 0 and below 1",
     ),
     Case(
         name="no evaluation prompts",
         command="train.py data.eval_prompts=0",
-        sees="data=chain: eval_prompts is 0; it must be a whole number from 1 to 100000",
+        sees="data.eval_prompts=0 in conf/data/chain: must be from 1 to 100000",
     ),
     Case(
         name="too many evaluation prompts",
         command="train.py data.eval_prompts=1000000000",
-        sees="data=chain: eval_prompts is 1000000000; it must be a whole number from 1 to 100000",
+        sees="data.eval_prompts=1000000000 in conf/data/chain: must be from 1 to 100000",
     ),
     Case(
         name="negative numbers in a sum",
         command="train.py data.operand_max=-1",
-        sees="data=chain: operand_max is -1; it must be a whole number from 1 to 1000000",
+        sees="data.operand_max=-1 in conf/data/chain: must be from 1 to 1000000",
     ),
     Case(
         name="a share above 1",
         command="train.py data.wrong_share=2",
-        sees="data=chain: wrong_share is 2; it must be a share from 0 to 1",
+        sees="data.wrong_share=2 in conf/data/chain: must be from 0 to 1",
     ),
     Case(
         name="countdown with one number",
         command="train.py data=countdown data.numbers=1",
-        sees="data=countdown: numbers is 1; it must be a whole number from 2 to 8",
+        sees="data.numbers=1 in conf/data/countdown: must be from 2 to 8",
     ),
     Case(
         name="countdown with an empty range",
@@ -210,7 +214,7 @@ CASES = [
     Case(
         name="expressions that are too long",
         command="train.py data=expression data.steps=21",
-        sees="data=expression: steps is 21; it must be a whole number from 0 to 20",
+        sees="data.steps=21 in conf/data/expression: must be from 0 to 20",
     ),
     Case(
         name="a model without layers",
@@ -260,40 +264,40 @@ CASES = [
     Case(
         name="no devices",
         command="train.py trainer.devices=0",
-        sees="trainer.devices=0, trainer.nodes=1: both must be at least 1",
+        sees="trainer.devices=0 in conf/trainer/default: must be from 1 to 1024",
     ),
     Case(
         name="a rollout of no rows",
         command="train.py rollout.max_rows=0",
-        sees="rollout.max_rows is 0; it must be at least 1",
+        sees="rollout.max_rows=0 in conf/rollout/embedded: must be at least 1",
         small=True,
     ),
     Case(
         name="samples from the future",
         command="train.py rollout.lag=-1",
-        sees="rollout.lag is -1; it must be 0 or more rollout steps",
+        sees="rollout.lag=-1 in conf/rollout/embedded: must be at least 0",
         small=True,
     ),
     Case(
         name="no reward workers",
         command="train.py reward_runtime.workers=0",
-        sees="reward_runtime.workers=0: at least 1",
+        sees="reward_runtime.workers=0 in conf/train: must be from 1 to 1024",
     ),
     Case(
         name="no time for a reward",
         command="train.py reward_runtime.timeout=0",
-        sees="reward_runtime.timeout=0: must be above 0",
+        sees="reward_runtime.timeout=0 in conf/train: must be above 0",
     ),
     Case(
         name="a share of failures above 1",
         command="train.py reward_runtime.max_failed=2",
-        sees="reward_runtime.max_failed=2: a share, from 0 to 1",
+        sees="reward_runtime.max_failed=2 in conf/train: must be from 0 to 1",
     ),
     Case(
         name="a context too short for a prompt",
         command="train.py model.context_length=14",
         sees=(
-            "prompt a7b1aa2d195f30a1 has 5 tokens; with 12 completion tokens that exceeds the model's context of "
+            "prompt 17f58d5a3b336145 has 5 tokens; with 12 completion tokens that exceeds the model's context of "
             "14: at most 2 fit"
         ),
         small=True,
@@ -302,8 +306,8 @@ CASES = [
         name="sums too long for the context",
         command="train.py data.terms=40",
         sees=(
-            "prompt 08e7f42ceb115fce has 81 tokens; with 12 completion tokens that exceeds the model's context "
-            "of 64: at most 52 fit"
+            "prompt 82eb3afecff5fd60 has 81 tokens; with 12 completion tokens that exceeds the model's context of "
+            "64: at most 52 fit"
         ),
         small=True,
     ),
@@ -316,5 +320,80 @@ CASES = [
         ),
         small=True,
         started=True,
+    ),
+    Case(
+        name="out of range in a dry run",
+        command="train.py optim.lr=-1 dry_run=true",
+        sees="optim.lr=-1 in conf/train: must be above 0",
+    ),
+    Case(
+        name="a clip below 0",
+        command="train.py algo.loss.eps_low=-1",
+        sees="algo.loss.eps_low=-1 in conf/algo/loss/ce_gppo: must be from 0 to 1",
+    ),
+    Case(
+        name="a lambda above 1",
+        command="train.py algo/critic=value_head algo/advantage=gae algo.advantage.lam=2",
+        sees="algo.advantage.lam=2 in conf/algo/advantage/gae: must be from 0 to 1",
+    ),
+    Case(
+        name="a share of tokens above 1",
+        command="train.py entropy=top_entropy entropy.share=2",
+        sees="entropy.share=2 in conf/entropy/top_entropy: must be above 0 and at most 1",
+    ),
+    Case(
+        name="more prompts than anyone has",
+        command="train.py batch.prompts_per_step=10000000000000000000019",
+        sees=(
+            "batch.prompts_per_step=10000000000000000000019 does not divide into batch.updates_per_rollout=4 "
+            "equal updates; nearest: prompts_per_step=10000000000000000000020 or updates_per_rollout=1"
+        ),
+    ),
+    Case(
+        name="no window for alarms",
+        command="train.py alarms.window=1",
+        sees="alarms.window=1 in conf/train: must be at least 4",
+    ),
+    Case(
+        name="a coefficient outside its own bounds",
+        command="train.py entropy=adaptive entropy.start=1",
+        sees="entropy adaptive: start is 1; give a value within [0.0, 0.005]",
+        small=True,
+    ),
+    Case(
+        name="error rates that leave nothing",
+        command="train.py algo/advantage=noisy_backward algo.advantage.false_positive=0.6 "
+        "algo.advantage.false_negative=0.6",
+        sees="noisy_backward: error rates 0.6 and 0.6; each is at least 0, their sum under 1",
+        small=True,
+    ),
+    Case(
+        name="a band upside down",
+        command="train.py algo/correction=mis algo.old_logps=recompute algo.correction.low=3",
+        sees="correction mis: the band is 3 .. 2.0; give 0 <= low <= high",
+        small=True,
+    ),
+    Case(
+        name="a ramp that ends before it starts",
+        command="train.py algo/loss=ce_gppo_scheduled algo.loss.start=0.8 algo.loss.end=0.2",
+        sees="ce_gppo_scheduled: start is 0.8 and end is 0.2; give 0 <= start <= end <= 1",
+        small=True,
+    ),
+    Case(
+        name="heads of an odd width",
+        command="train.py model.hidden_size=6 model.heads=2",
+        sees="model: hidden_size 6 / heads 2 is 3 for each head, and rotary positions need an even number",
+        small=True,
+        but=("model.hidden_size", "model.heads"),
+    ),
+    Case(
+        name="completions as long as the context",
+        command="train.py sampling.max_tokens=64",
+        sees=(
+            "prompt 17f58d5a3b336145 has 5 tokens; with 64 completion tokens that exceeds the model's context of "
+            "64: give fewer completion tokens"
+        ),
+        small=True,
+        but=("sampling",),
     ),
 ]

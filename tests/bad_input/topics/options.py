@@ -18,7 +18,7 @@ CASES = [
     Case(
         name="a data set that does not exist",
         command="train.py data=csv",
-        sees='data has no option "csv"; there are: chain, countdown, expression, hf, jsonl',
+        sees='data has no option "csv"; there are: ...',
     ),
     Case(
         name="a loss chosen with a dot",
@@ -268,5 +268,27 @@ CASES = [
         name="a list of numbers for an axis",
         command="train.py 'algo=[1,2]'",
         sees="cannot make a config of algo=[1,2]: an axis takes the name of an option (TypeError in Hydra)",
+    ),
+    Case(name="an empty experiment", command="train.py experiment=''", sees="experiment is empty: name a folder"),
+    Case(
+        name="a run id that cannot be seen",
+        command="train.py 'run_id=\"\u200b\"'",
+        sees="run_id='<U+200B>': has spaces around it, or characters that cannot be seen",
+    ),
+    Case(
+        name="two devices for what knows one",
+        command="train.py algo=rm_principle trainer.devices=2 dry_run=true",
+        sees=(
+            "algo=rm_principle trains on one process, and trainer.devices=2 x trainer.nodes=1 ask for more; set "
+            "both to 1"
+        ),
+    ),
+    Case(
+        name="a reward model of data without principles",
+        command="train.py algo=rm_principle data=countdown dry_run=true",
+        sees=(
+            "algo=RewardModel needs data with principles, paraphrases, fulfils, corrupt(); countdown has none: "
+            "its training data are answers, and principles that a program can check"
+        ),
     ),
 ]

@@ -207,4 +207,68 @@ CASES = [
         sees="mine: no points are left (empty choices, or everything is excluded)",
         files={"mine.yaml": "grid: ['algo=glob(zzz*)']\nseeds: 1"},
     ),
+    Case(
+        name="a negative number of rows",
+        command="sweep.py sweep=ce_gppo/betas rows=-1 dry_run=true",
+        sees="rows=-1 in conf/sweep: must be at least 0",
+    ),
+    Case(
+        name="a negative pause",
+        command="sweep.py sweep=ce_gppo/betas watch=-1 action=status",
+        sees="watch=-1 in conf/sweep: must be at least 0",
+    ),
+    Case(
+        name="runs_dir is a file",
+        command="sweep.py sweep=ce_gppo/betas runs_dir=mine action=status",
+        sees="runs_dir=mine: it is a file, not a folder",
+        files={"mine": ""},
+    ),
+    Case(
+        name="a GPU before the first",
+        command="sweep.py sweep=ce_gppo/betas 'cluster.gpus=[-1]' dry_run=true",
+        sees="cluster.gpus[0]=-1 in conf/cluster/local: must be at least 0",
+    ),
+    Case(
+        name="hours without end",
+        command="sweep.py sweep=ce_gppo/betas cluster=slurm resources.hours=inf dry_run=true",
+        sees="resources: hours must be a number above 0, got inf",
+    ),
+    Case(
+        name="a partition with a space",
+        command="sweep.py sweep=ce_gppo/betas cluster=slurm 'resources.partition=\"gpu long\"' dry_run=true",
+        sees="resources: partition must be a name without spaces, got 'gpu long'",
+    ),
+    Case(
+        name="an experiment that leads out",
+        command="sweep.py sweep=mine sweeps_dir={here} dry_run=true",
+        sees="{here}/mine.yaml: experiment=../x: must be a folder inside runs_dir, without ..",
+        files={"mine.yaml": "experiment: ../x\ngrid: [algo=grpo]\nseeds: 1"},
+    ),
+    Case(
+        name="another encoding",
+        command="sweep.py sweep=mine sweeps_dir={here} dry_run=true",
+        sees="{here}/mine.yaml: not UTF-8 (byte 0xe9 at offset 23)",
+        files={"mine.yaml": "grid: [algo=grpo] # caf\u00e9\nseeds: 1".encode("latin-1")},
+    ),
+    Case(
+        name="a point out of range",
+        command="sweep.py sweep=mine sweeps_dir={here} dry_run=true",
+        sees="mine at -1 1: optim.lr=-1 in conf/train: must be above 0",
+        files={"mine.yaml": "grid: ['optim.lr=1e-4,-1']\nseeds: 1"},
+    ),
+    Case(
+        name="a point with devices it cannot use",
+        command="sweep.py sweep=mine sweeps_dir={here} dry_run=true",
+        sees=(
+            "mine at rm_principle 1: algo=rm_principle trains on one process, and trainer.devices=2 x "
+            "trainer.nodes=1 ask for more; set both to 1"
+        ),
+        files={"mine.yaml": "base: [trainer.devices=2]\ngrid: [algo=rm_principle]\nseeds: 1"},
+    ),
+    Case(
+        name="more points than anyone runs",
+        command="sweep.py sweep=mine sweeps_dir={here} dry_run=true",
+        sees="seed=range(1,10000000): more than 100,000 points; make several sweeps of it",
+        files={"mine.yaml": "grid: [algo=grpo]\nseeds: range(1,10000000)"},
+    ),
 ]

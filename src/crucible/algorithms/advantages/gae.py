@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import torch
 from torch import Tensor
 
@@ -15,10 +17,10 @@ def gae(
     mask: Tensor,
     values: Tensor,
     *,
-    gamma: float = 1.0,
-    lam: float = 1.0,
-    critic_lam: float | None = None,
-    length_alpha: float | None = None,
+    gamma: Annotated[float, "0 to 1"] = 1.0,
+    lam: Annotated[float, "0 to 1"] = 1.0,
+    critic_lam: Annotated[float, "0 to 1"] | None = None,
+    length_alpha: Annotated[float, "> 0"] | None = None,
     whiten: bool = True,
     eps: float = 1e-8,
 ) -> Advantages:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import torch
 from torch import Tensor
 
@@ -11,7 +13,12 @@ from crucible.types import Advantages, Scores
 
 
 def noisy_forward(
-    scores: Scores, group: Tensor, mask: Tensor, *, false_negative: float = 0.2, right_reward: float = 1.0
+    scores: Scores,
+    group: Tensor,
+    mask: Tensor,
+    *,
+    false_negative: Annotated[float, ">= 0, < 1"] = 0.2,
+    right_reward: float = 1.0,
 ) -> Advantages:
     """rho1 where the verifier says right, rho1 - 1 where it says wrong; rho1 = `false_negative` rate.
 

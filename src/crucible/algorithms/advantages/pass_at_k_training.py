@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import torch
 from torch import Tensor
 
@@ -13,7 +15,7 @@ from crucible.types import Advantages, Scores
 
 @needs(min_samples_per_prompt=2, because="a group of one has nothing to be compared with")
 def pass_at_k_training(
-    scores: Scores, group: Tensor, mask: Tensor, *, k: int = 4, right_reward: float = 1.0
+    scores: Scores, group: Tensor, mask: Tensor, *, k: Annotated[int, ">= 1"] = 4, right_reward: float = 1.0
 ) -> Advantages:
     """(mean reward of the k-subsets that hold the row - mean of all k-subsets) / standard deviation of all.
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import torch
 from torch import Tensor
 
@@ -14,7 +16,7 @@ from crucible.types import Advantages, Scores
 
 @needs(min_samples_per_prompt=2, because="the baseline is the mean of the other completions")
 def pure(
-    scores: Scores, group: Tensor, mask: Tensor, *, temperature: float = 0.1, verifiable: float = 0.0
+    scores: Scores, group: Tensor, mask: Tensor, *, temperature: Annotated[float, "> 0"] = 0.1, verifiable: float = 0.0
 ) -> Advantages:
     """A_t = sum over the steps k that end at t or later of (w_k r_k - b n_k), w = softmax(-r / temperature).
 

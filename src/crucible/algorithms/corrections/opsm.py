@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import torch
 from torch import Tensor
 
@@ -11,7 +13,9 @@ from crucible.errors import UserError
 from crucible.types import Correction
 
 
-def opsm(logps: Tensor, sampling_logps: Tensor, advantages: Tensor, mask: Tensor, *, delta: float = 0.5) -> Correction:
+def opsm(
+    logps: Tensor, sampling_logps: Tensor, advantages: Tensor, mask: Tensor, *, delta: Annotated[float, ">= 0"] = 0.5
+) -> Correction:
     """Weight 0 on a completion with a negative advantage and mean(log pi_sample - log pi) > delta, else 1.
 
     DeepSeek-V3.2, 2512.02556, off-policy sequence masking. The mean is over the completion's tokens, with the policy

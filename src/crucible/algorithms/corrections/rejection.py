@@ -8,6 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from crucible.ahead import looks_ahead
 from crucible.algorithms.corrections.levels import corrected
 from crucible.algorithms.kl.estimators import estimate
 from crucible.algorithms.ratio import log_ratio
@@ -20,6 +21,27 @@ BY = ("token", "seq_sum", "seq_mean", "seq_max")
 ESTIMATORS = ("k1", "k2", "k3")
 
 
+def _bounds(by: str, estimator: str, low: float | None, high: float) -> tuple[float, float]:
+    """What the divergence must lie between; UserError for bounds and names that mean nothing."""
+    if by not in BY:
+        raise UserError(f'correction rejection: by is "{by}"; give {", ".join(BY)}{nearest(by, BY)}')
+    if estimator not in ESTIMATORS:
+        raise UserError(f'correction rejection: estimator is "{estimator}"; give {", ".join(ESTIMATORS)}')
+    if estimator == "k1":
+        if by == "seq_max":
+            raise UserError("correction rejection: the maximum of k1 sees one side only; give by=token, or k2 or k3")
+        lower = 1.0 / high if low is None and high > 0 else low
+        if lower is None or not 0.0 < lower <= 1.0 <= high:
+            raise UserError(f"correction rejection: the ratio band is {low} .. {high}; give 0 < low <= 1 <= high")
+        return math.log(lower), math.log(high)
+    if low is not None:
+        raise UserError(f"correction rejection: {estimator} has no lower bound; give low=null")
+    if high < 0.0:
+        raise UserError(f"correction rejection: high is {high}; give a divergence of 0 or more")
+    return -math.inf, high
+
+
+@looks_ahead(_bounds)
 @needs(old_logps=["recompute"], because="with the sampler's own log-probs as the old ones there is nothing to correct")
 def rejection(
     old_logps: Tensor,
@@ -57,23 +79,3 @@ def _of_rows(values: Tensor, mask: Tensor, by: By) -> Tensor:
         return values.amax(-1, keepdim=True)
     total = values.sum(-1, keepdim=True)
     return total / mask.sum(-1, keepdim=True).clamp(min=1.0) if by == "seq_mean" else total
-
-
-def _bounds(by: str, estimator: str, low: float | None, high: float) -> tuple[float, float]:
-    """What the divergence must lie between; UserError for bounds and names that mean nothing."""
-    if by not in BY:
-        raise UserError(f'correction rejection: by is "{by}"; give {", ".join(BY)}{nearest(by, BY)}')
-    if estimator not in ESTIMATORS:
-        raise UserError(f'correction rejection: estimator is "{estimator}"; give {", ".join(ESTIMATORS)}')
-    if estimator == "k1":
-        if by == "seq_max":
-            raise UserError("correction rejection: the maximum of k1 sees one side only; give by=token, or k2 or k3")
-        lower = 1.0 / high if low is None and high > 0 else low
-        if lower is None or not 0.0 < lower <= 1.0 <= high:
-            raise UserError(f"correction rejection: the ratio band is {low} .. {high}; give 0 < low <= 1 <= high")
-        return math.log(lower), math.log(high)
-    if low is not None:
-        raise UserError(f"correction rejection: {estimator} has no lower bound; give low=null")
-    if high < 0.0:
-        raise UserError(f"correction rejection: high is {high}; give a divergence of 0 or more")
-    return -math.inf, high

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from torch import Tensor
 
 from crucible.algorithms.corrections.levels import Level, corrected, importance_weights
@@ -12,7 +14,12 @@ from crucible.types import Correction
 
 @needs(old_logps=["recompute"], because="with the sampler's own log-probs as the old ones there is nothing to correct")
 def tis(
-    old_logps: Tensor, sampling_logps: Tensor, mask: Tensor, *, cap: float = 2.0, level: Level = "token"
+    old_logps: Tensor,
+    sampling_logps: Tensor,
+    mask: Tensor,
+    *,
+    cap: Annotated[float, "> 0"] = 2.0,
+    level: Level = "token",
 ) -> Correction:
     """min(rho, cap), rho = pi_old / pi_sample of the token, of the completion, or its geometric mean per token.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
 from torch import Tensor
@@ -22,8 +22,8 @@ def a_lol(
     reference_logps: Tensor,
     *,
     variant: Literal["full", "sequence", "reference_free", "kl"] = "full",
-    eps: float = 0.9,
-    beta: float = 0.1,
+    eps: Annotated[float, "0 to 1"] = 0.9,
+    beta: Annotated[float, "> 0"] = 0.1,
 ) -> PolicyLoss:
     """-w A log pi where A > 0, else 0; w = sg(clip(ratio to the reference, 1 - eps, 1 + eps)).
 

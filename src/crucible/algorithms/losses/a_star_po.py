@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import torch
 from torch import Tensor
 
@@ -22,8 +24,8 @@ def a_star_po(
     rewards: Tensor,
     group: Tensor,
     *,
-    beta1: float = 0.5,
-    beta2: float = 1e-3,
+    beta1: Annotated[float, "> 0"] = 0.5,
+    beta2: Annotated[float, "> 0"] = 1e-3,
 ) -> PolicyLoss:
     """(beta2 q - (R - V*))^2 for each row; q = log pi(y) / pi_ref(y) summed over its tokens,
     V* = beta1 log mean over the group of exp(R / beta1).

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import torch
 from torch import Tensor
 
@@ -18,9 +20,9 @@ def ce_gppo(
     *,
     beta1: float = 0.5,
     beta2: float = 1.0,
-    eps_low: float = 0.2,
-    eps_high: float = 0.2,
-    dual_clip: float | None = 10.0,
+    eps_low: Annotated[float, "0 to 1"] = 0.2,
+    eps_high: Annotated[float, ">= 0"] = 0.2,
+    dual_clip: Annotated[float, "> 1"] | None = 10.0,
 ) -> PolicyLoss:
     """-A w, with w = beta1 (1 - eps_low) delta/sg(delta)    where delta < 1 - eps_low and A < 0   (NA&LP)
                       beta2 (1 + eps_high) delta/sg(delta)   where delta > 1 + eps_high and A > 0  (PA&LP)

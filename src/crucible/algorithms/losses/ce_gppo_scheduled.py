@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from torch import Tensor
 
+from crucible.ahead import looks_ahead
 from crucible.algorithms.losses.ce_gppo import ce_gppo
 from crucible.errors import UserError
 from crucible.types import PolicyLoss
 
 
+def _check(start: float, end: float) -> None:
+    if not 0.0 <= start <= end <= 1.0:
+        raise UserError(f"ce_gppo_scheduled: start is {start} and end is {end}; give 0 <= start <= end <= 1")
+
+
+@looks_ahead(_check)
 def ce_gppo_scheduled(
     logps: Tensor,
     old_logps: Tensor,
@@ -20,11 +29,11 @@ def ce_gppo_scheduled(
     beta1_end: float = 0.5,
     beta2_start: float = 1.0,
     beta2_end: float = 1.0,
-    start: float = 0.5,
-    end: float = 0.5,
-    eps_low: float = 0.2,
-    eps_high: float = 0.2,
-    dual_clip: float | None = 10.0,
+    start: Annotated[float, "0 to 1"] = 0.5,
+    end: Annotated[float, "0 to 1"] = 0.5,
+    eps_low: Annotated[float, "0 to 1"] = 0.2,
+    eps_high: Annotated[float, ">= 0"] = 0.2,
+    dual_clip: Annotated[float, "> 1"] | None = 10.0,
 ) -> PolicyLoss:
     """CE-GPPO with beta = beta_start + (beta_end - beta_start) clip((progress - start) / (end - start), 0, 1).
 
@@ -35,8 +44,7 @@ def ce_gppo_scheduled(
     Differs from the paper: its jump is at step 585; as a share of the run that is not found, and the middle is
     our default. The linear ramp (start < end) is ours.
     """
-    if not 0.0 <= start <= end <= 1.0:
-        raise UserError(f"ce_gppo_scheduled: start is {start} and end is {end}; give 0 <= start <= end <= 1")
+    _check(start, end)
     share = float(progress >= start) if start == end else (progress - start) / (end - start)
     share = min(max(share, 0.0), 1.0)
     return ce_gppo(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import torch
 from torch import Tensor
 
@@ -16,8 +18,8 @@ def cispo(
     advantages: Tensor,
     mask: Tensor,
     *,
-    eps_low: float | None = 0.2,
-    eps_high: float = 0.2,
+    eps_low: Annotated[float, "0 to 1"] | None = 0.2,
+    eps_high: Annotated[float, ">= 0"] = 0.2,
     unified_mask: bool = False,
 ) -> PolicyLoss:
     """-sg(clip(delta, 1 - eps_low, 1 + eps_high)) A log pi.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import torch
 from torch import Tensor
 
@@ -18,9 +20,9 @@ def dppo_kl(
     advantages: Tensor,
     mask: Tensor,
     *,
-    threshold_low: float = 0.2,
-    threshold_high: float = 0.2,
-    ratio_cap: float = 20.0,
+    threshold_low: Annotated[float, "> 0"] = 0.2,
+    threshold_high: Annotated[float, "> 0"] = 0.2,
+    ratio_cap: Annotated[float, "> 0"] = 20.0,
 ) -> PolicyLoss:
     """-A sg(min(delta, ratio_cap)) log pi where kept, else 0. Left out: (pi > pi_old, d > threshold_high) where
     A > 0, (pi < pi_old, d > threshold_low) where A <= 0; d = KL(Bernoulli(pi_old) || Bernoulli(pi)) in nats.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import torch
 from torch import Tensor
 
@@ -17,10 +19,10 @@ def dppo_tv(
     advantages: Tensor,
     mask: Tensor,
     *,
-    threshold_low: float = 0.2,
-    threshold_high: float = 0.2,
-    ratio_cap: float = 20.0,
-    pull: float = 0.0,
+    threshold_low: Annotated[float, "> 0"] = 0.2,
+    threshold_high: Annotated[float, "> 0"] = 0.2,
+    ratio_cap: Annotated[float, "> 0"] = 20.0,
+    pull: Annotated[float, ">= 0"] = 0.0,
 ) -> PolicyLoss:
     """-A sg(min(delta, ratio_cap)) log pi where kept, else 0; kept: pi - pi_old <= threshold_high where A > 0,
     pi - pi_old >= -threshold_low where A <= 0. On all tokens + pull (log delta)^2.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from torch import Tensor
 
 from crucible.algorithms.losses.base import report
@@ -9,7 +11,9 @@ from crucible.algorithms.ratio import check_positive, log_ratio
 from crucible.types import PolicyLoss
 
 
-def dro(logps: Tensor, old_logps: Tensor, advantages: Tensor, mask: Tensor, *, beta: float = 0.5) -> PolicyLoss:
+def dro(
+    logps: Tensor, old_logps: Tensor, advantages: Tensor, mask: Tensor, *, beta: Annotated[float, "> 0"] = 0.5
+) -> PolicyLoss:
     """-(A log pi - (beta / 2) (log delta)^2).
 
     DRO, 2405.19107, token by token as in verl; no default is published (verl asks for one), 0.5 is ours. The

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import torch
 from torch import Tensor
 
@@ -20,8 +22,8 @@ def flowrl(
     reference_logps: Tensor,
     log_partition: Tensor,
     *,
-    beta: float = 15.0,
-    cap: float = 10.0,
+    beta: Annotated[float, "> 0"] = 15.0,
+    cap: Annotated[float, "> 0"] = 10.0,
 ) -> PolicyLoss:
     """w e^2 for each row, e = log Z + mean_t log pi - beta R - mean_t log pi_ref, w = sg(min(pi(y) / pi_old(y), cap)).
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Annotated
 
 import torch
 from torch import Tensor
@@ -21,8 +22,8 @@ def gmpo(
     advantages: Tensor,
     mask: Tensor,
     *,
-    log_eps_low: float = 0.4,
-    log_eps_high: float = 0.4,
+    log_eps_low: Annotated[float, ">= 0"] = 0.4,
+    log_eps_high: Annotated[float, ">= 0"] = 0.4,
 ) -> PolicyLoss:
     """-A s, s = exp(mean over the row's tokens of c), c = min(log delta, log_eps_high) where A > 0,
     max(log delta, -log_eps_low) where A <= 0.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import torch
 from torch import Tensor
 
@@ -21,8 +23,8 @@ def gspo(
     advantages: Tensor,
     mask: Tensor,
     *,
-    eps_low: float = 3e-4,
-    eps_high: float = 4e-4,
+    eps_low: Annotated[float, "0 to 1"] = 3e-4,
+    eps_high: Annotated[float, ">= 0"] = 4e-4,
 ) -> PolicyLoss:
     """max(-A s, -A clip(s, 1 - eps_low, 1 + eps_high)), s = exp(mean over the row's tokens of log delta).
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from torch import Tensor
 
 from crucible.algorithms.groups import Groups
@@ -23,7 +25,7 @@ def gvpo(
     mask: Tensor,
     group: Tensor,
     *,
-    beta: float = 0.1,
+    beta: Annotated[float, "> 0"] = 0.1,
 ) -> PolicyLoss:
     """G / (2 (G - 1)) e^2 for each row, e = (q - mean of the group of q) - A, q = beta log pi(y) / pi_old(y).
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from torch import Tensor
 
 from crucible.algorithms.losses.base import report
@@ -11,7 +13,9 @@ from crucible.types import PolicyLoss
 
 
 @needs(aggregation=["seq_mean_token_mean"], because="each token carries the squared error of its whole row")
-def opmd(logps: Tensor, old_logps: Tensor, advantages: Tensor, mask: Tensor, *, tau: float = 0.1) -> PolicyLoss:
+def opmd(
+    logps: Tensor, old_logps: Tensor, advantages: Tensor, mask: Tensor, *, tau: Annotated[float, "> 0"] = 0.1
+) -> PolicyLoss:
     """(A - tau q)^2 for each row, q = log pi(y) / pi_old(y) summed over its tokens, A the row's advantage.
 
     Kimi k1.5, 2501.12599, and K2, 2507.20534; A = reward - mean of the group (algo/advantage=group_center). The

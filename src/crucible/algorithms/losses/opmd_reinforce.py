@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from torch import Tensor
 
 from crucible.algorithms.losses.base import report
@@ -11,7 +13,7 @@ from crucible.types import PolicyLoss
 
 
 def opmd_reinforce(
-    logps: Tensor, old_logps: Tensor, advantages: Tensor, mask: Tensor, *, tau: float = 1.0
+    logps: Tensor, old_logps: Tensor, advantages: Tensor, mask: Tensor, *, tau: Annotated[float, ">= 0"] = 1.0
 ) -> PolicyLoss:
     """-A log pi / (1 + tau). F = 1 / (1 + tau).
 

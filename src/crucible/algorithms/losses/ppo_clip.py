@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import torch
 from torch import Tensor
 
@@ -16,9 +18,9 @@ def ppo_clip(
     advantages: Tensor,
     mask: Tensor,
     *,
-    eps_low: float = 0.2,
-    eps_high: float = 0.2,
-    dual_clip: float | None = None,
+    eps_low: Annotated[float, "0 to 1"] = 0.2,
+    eps_high: Annotated[float, ">= 0"] = 0.2,
+    dual_clip: Annotated[float, "> 1"] | None = None,
 ) -> PolicyLoss:
     """max(-A delta, -A clip(delta, 1 - eps_low, 1 + eps_high)); with dual_clip c, at most -c A where A < 0.
 

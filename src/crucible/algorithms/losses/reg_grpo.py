@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from torch import Tensor
 
 from crucible.algorithms.groups import Groups
@@ -23,7 +25,7 @@ def reg_grpo(
     mask: Tensor,
     group: Tensor,
     *,
-    eps: float = 0.01,
+    eps: Annotated[float, "> 0"] = 0.01,
 ) -> PolicyLoss:
     """(A - z)^2 for each row, z = (q - mean of the group of q) / sqrt(var of the group of q + eps^2).
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import torch
 from torch import Tensor
 
@@ -18,7 +20,7 @@ def rover(
     uniform: Tensor,
     old_uniform: Tensor,
     *,
-    rho: float = 1.0,
+    rho: Annotated[float, "> 0"] = 1.0,
 ) -> PolicyLoss:
     """(Q - sg(A + V'))^2, Q = rho log delta, V' = uniform - old_uniform of the next token, 0 after the last one.
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import torch
 from torch import Tensor
 
@@ -16,8 +18,8 @@ def sapo_soft_gate(
     advantages: Tensor,
     mask: Tensor,
     *,
-    tau_positive: float = 1.0,
-    tau_negative: float = 1.05,
+    tau_positive: Annotated[float, "> 0"] = 1.0,
+    tau_negative: Annotated[float, "> 0"] = 1.05,
 ) -> PolicyLoss:
     """-A (4 / tau) sigmoid(tau (delta - 1)), tau = tau_positive where A > 0, else tau_negative.
 

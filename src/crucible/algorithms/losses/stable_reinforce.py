@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Annotated
 
 import torch
 from torch import Tensor
@@ -19,9 +20,9 @@ def stable_reinforce(
     advantages: Tensor,
     mask: Tensor,
     *,
-    pre_clip: float = 1e3,
-    eps_low: float = 0.2,
-    eps_high: float = 0.2,
+    pre_clip: Annotated[float, "> 1"] = 1e3,
+    eps_low: Annotated[float, "0 to 1"] = 0.2,
+    eps_high: Annotated[float, ">= 0"] = 0.2,
 ) -> PolicyLoss:
     """PPO's clipped surrogate of delta = exp(clip(log ratio, +-log pre_clip)).
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Annotated
 
 import torch
 from torch import Tensor
@@ -20,10 +21,10 @@ def vespo(
     advantages: Tensor,
     mask: Tensor,
     *,
-    k_positive: float = 2.0,
-    lambda_positive: float = 3.0,
-    k_negative: float = 3.0,
-    lambda_negative: float = 2.0,
+    k_positive: Annotated[float, "> 0"] = 2.0,
+    lambda_positive: Annotated[float, "> 0"] = 3.0,
+    k_negative: Annotated[float, "> 0"] = 3.0,
+    lambda_negative: Annotated[float, "> 0"] = 2.0,
 ) -> PolicyLoss:
     """-sg(phi) A log pi, phi = e^lambda w^k e^(-lambda w), w = pi(y) / pi_old(y), the product over the row's tokens.
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import torch
 from torch import Tensor
 
@@ -21,7 +23,7 @@ def representation_bonus(
     *,
     beta: float = 0.01,
     projection: int | None = 32,
-    ridge: float = 0.01,
+    ridge: Annotated[float, "> 0"] = 0.01,
     centre: bool = True,
     right_reward: float = 1.0,
     seed: int = 0,

@@ -4,6 +4,7 @@
 |---|---|
 | pass@k, all@k, avg@k out of counts | pass_at_k |
 | maj@k out of votes | votes |
+| attempts until the first right answer | attempts |
 | a mean over problems, with its interval | means |
 | standard errors with clusters; variance within and between problems | standard_errors |
 | a statistic over runs x tasks, with its interval | aggregates, stratified |
@@ -18,6 +19,13 @@ P problems, n or K samples each; R runs (seeds), M tasks (data sets). Arrays are
 from __future__ import annotations
 
 from crucible.analysis.statistics.aggregates import iqm, mean, median, optimality_gap
+from crucible.analysis.statistics.attempts import (
+    attempts_interval,
+    attempts_up_to,
+    expected_attempts,
+    geometric_pass_at_k,
+    median_attempts,
+)
 from crucible.analysis.statistics.batch_means import batch_means_interval
 from crucible.analysis.statistics.difference import Difference, mcnemar, paired_test, unpaired_test
 from crucible.analysis.statistics.improvement import probability_of_improvement, probability_of_improvement_interval
@@ -53,6 +61,8 @@ __all__ = [
     "VarianceParts",
     "all_at_k",
     "all_at_k_by_problem",
+    "attempts_interval",
+    "attempts_up_to",
     "avg_at_k",
     "avg_at_k_by_problem",
     "avg_at_k_interval",
@@ -63,6 +73,8 @@ __all__ = [
     "count_votes",
     "detectable_difference",
     "detectable_difference_of_means",
+    "expected_attempts",
+    "geometric_pass_at_k",
     "holm",
     "iqm",
     "maj_at_k",

@@ -10,8 +10,7 @@ from crucible.analysis.tables.build import Built, build
 from crucible.analysis.tables.definition import read_table
 from crucible.analysis.tables.provenance import side_file
 from crucible.analysis.tables.render import as_csv, latex, markdown
-from crucible.errors import UserError
-from crucible.rundir.atomic import write_text
+from crucible.rundir.atomic import explained, write_text
 from crucible.rundir.provenance import command_line
 
 Format = Literal["markdown", "latex", "csv"]
@@ -37,12 +36,10 @@ def table(
     text = render(built)
     path = out or Path("outputs") / "tables" / f"{table}.{suffix}"
     side = path.with_suffix(".runs.json")
-    try:
+    with explained("cannot write", path):
         path.parent.mkdir(parents=True, exist_ok=True)
         write_text(path, text)
         write_text(side, side_file(built, command_line()))
-    except OSError as error:
-        raise UserError(f"cannot write {path}: {error.strerror}; choose another out=") from error
     return f"{text}\nstored in {path}; runs, commits and tests of every cell in {side}\n" if format != "csv" else text
 
 

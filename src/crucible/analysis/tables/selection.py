@@ -20,6 +20,8 @@ SHOWN = 4  # options named in one refusal
 # What decides which problems are asked and how they are answered; when and what else is reported does not.
 SETTING = ("evaluation.", "data.", "sampling.max_tokens", "rollout._target_")
 NOT_SETTING = ("evaluation.every", "evaluation.pass_at")
+# options of data=verified and data=programs: what is learned from or rewarded, not what is evaluated
+LEARNED_FROM = ("data.verify.", "data.suite", "data.tests", "data.error_rate")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,11 @@ def repeatable(config: Mapping[str, Any]) -> dict[str, Any]:
 
 def setting(config: Mapping[str, Any]) -> dict[str, Any]:
     """The options that decide what an evaluation measures."""
-    return {n: v for n, v in config.items() if n.startswith(SETTING) and n not in NOT_SETTING}
+    return {
+        n: v
+        for n, v in config.items()
+        if n.startswith(SETTING) and n not in NOT_SETTING and not n.startswith(LEARNED_FROM)
+    }
 
 
 def differing(configs: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict, deque
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Annotated, Any
 
 from crucible.errors import UserError
 from crucible.rewards.runtime.outcome import Outcome
@@ -31,11 +31,11 @@ class Runtime:
     def __init__(
         self,
         *,
-        workers: int = 2,
-        timeout: float = 10.0,
-        memory_gb: float = 4.0,
-        max_failed: float = 0.1,
-        max_abstained: float = 0.9,
+        workers: Annotated[int, "1 to 1024"] = 2,
+        timeout: Annotated[float, "> 0"] = 10.0,
+        memory_gb: Annotated[float, "> 0"] = 4.0,
+        max_failed: Annotated[float, "0 to 1"] = 0.1,
+        max_abstained: Annotated[float, "0 to 1"] = 0.9,
     ):
         if workers < 1:
             raise UserError(f"reward_runtime.workers={workers}: at least 1")

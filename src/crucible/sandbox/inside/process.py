@@ -27,8 +27,8 @@ def become(request: Mapping[str, Any], place: Mapping[str, Any], descriptors: Se
     `fault` is a pipe to the supervisor for what goes wrong here; returned under its new number.
     """
     os.setsid()
-    signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL if request["command"] else signal.SIG_IGN)
+    if request["command"]:
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # Python ignores it
     descriptors = [fcntl.fcntl(d, fcntl.F_DUPFD_CLOEXEC, 16) for d in descriptors]  # out of the way of 0 to 3
     fault = fcntl.fcntl(fault, fcntl.F_DUPFD_CLOEXEC, 16)
     for target, descriptor in enumerate(descriptors):
@@ -37,7 +37,8 @@ def become(request: Mapping[str, Any], place: Mapping[str, Any], descriptors: Se
     os.closerange(fault + 1, ALL_DESCRIPTORS)
     os.chdir(place["box"])
     os.umask(0o077)
-    os.environ.update(HOME=place["box"], TMPDIR=place["box"] + "/tmp")
+    if place["box"] != root.BOX:  # else it is in the environment already
+        os.environ.update(HOME=place["box"], TMPDIR=place["box"] + "/tmp")
     limit(request["limits"], place["others"])
     if place["uid"] is not None:
         os.setgroups([])

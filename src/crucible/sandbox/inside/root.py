@@ -56,10 +56,8 @@ def own_proc() -> bool:
         return False
 
 
-def fresh_box(size: int, mounted: bool) -> None:
-    """An empty writable folder of `size` bytes, over or instead of the last one."""
-    if mounted:
-        kernel.umount(BOX)
+def fresh_box(size: int) -> None:
+    """An empty writable folder of `size` bytes."""
     kernel.mount("tmpfs", BOX, "tmpfs", MS_NOSUID | MS_NODEV, f"mode=700,size={size},nr_inodes=16384")
     for name in ("tmp", "shm"):
         os.mkdir(f"{BOX}/{name}")

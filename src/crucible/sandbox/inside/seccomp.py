@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import functools
 import os
 import struct
 
@@ -46,6 +47,12 @@ LOAD, JEQ, JGE, JSET, RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
 NUMBER, ARCH, FIRST = 0, 4, 16  # offsets in struct seccomp_data; FIRST: low half of argument 0
 
 
+@functools.lru_cache(maxsize=1)
+def in_namespaces() -> bytes:
+    """The filter of all programs with namespaces, made once."""
+    return instructions(True, 0)
+
+
 def instructions(own_namespaces: bool, pid: int) -> bytes:
     """The filter. Without namespaces also signals to other processes and changes to files by path are refused."""
     column = 0 if X86 else 1
@@ -72,7 +79,7 @@ def _op(code: int, value: int, if_true: int = 0, if_false: int = 0) -> bytes:
 
 def install(own_namespaces: bool) -> None:
     """For this process and its children. Needs no_new_privs. Errors: OSError where the kernel has none."""
-    code = instructions(own_namespaces, os.getpid())
+    code = in_namespaces() if own_namespaces else instructions(False, os.getpid())
     buffer = ctypes.create_string_buffer(code, len(code))
     program = struct.pack("=HxxxxxxQ", len(code) // 8, ctypes.addressof(buffer))
     prctl(PR_SET_SECCOMP, 2, ctypes.c_char_p(program))
@@ -80,6 +87,7 @@ def install(own_namespaces: bool) -> None:
 
 def supported() -> bool:
     """Tried in a child, which then ends."""
+    in_namespaces()  # once for all who are forked later
     child = os.fork()
     if not child:
         try:

@@ -1,11 +1,15 @@
 """The process beside a sandbox: takes requests from the parent, forks the program, watches it, ends it, reports.
 
-One supervisor serves one session: one program, in one set of namespaces. Each run in it is a new process with a new
-scratch folder; everything of the run before it is dead and gone.
+One supervisor serves one session at a time: one program. Each run is a new process, in a new process-id namespace
+where there are any, with a new scratch folder; everything of the run before it is dead and gone before the parent
+hears of its end. A session may follow another: then nothing that was kept is left, and without namespaces the user
+id is a new one. It never reads a program or a test, for it is the memory of every program forked from it: those are in
+a file that only the forked process reads.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import resource
 import select
@@ -25,20 +29,25 @@ from place import Place
 LOOK_SECONDS = 0.02  # between two looks at what the program uses
 
 
-def supervise(control: socket.socket, settings: Mapping[str, Any]) -> Callable[[], None] | None:
-    """Serve the session. Returns only in a forked program: with what that process has to do."""
+def supervise(control: socket.socket, parent: int, settings: Mapping[str, Any]) -> Callable[[], None] | None:
+    """Serve until the parent (a pidfd) says so or is gone. Returns only in a forked program: with what it has to do."""
     try:
         place = Place(settings)
     except OSError as error:
         frames.send(control, {"broken": str(error)})
         os._exit(1)
-    kept: dict[str, bytes] = {}
+    kept: dict[str, int] = {}
     try:
-        while (got := frames.receive(control, 4)) is not None:
+        while (got := _next(control, parent)) is not None:
             if got[0].get("op") == "end":
                 break
             if "op" in got[0]:  # a stop that came when the program had just ended
                 continue
+            if got[0]["first"]:
+                for descriptor in kept.values():
+                    os.close(descriptor)
+                kept.clear()
+                place.next_program()
             job, result = _run(place, control, got[0], got[1], kept)
             if job:
                 return job
@@ -49,6 +58,14 @@ def supervise(control: socket.socket, settings: Mapping[str, Any]) -> Callable[[
     os._exit(0)
 
 
+def _next(control: socket.socket, parent: int) -> tuple[dict[str, Any], list[int]] | None:
+    """The next message; None where the parent has gone. Its socket may be open still, in a child it has forked."""
+    poll = select.poll()
+    for descriptor in (control.fileno(), parent):
+        poll.register(descriptor, select.POLLIN | select.POLLHUP)
+    return frames.receive(control, 5) if control.fileno() in dict(poll.poll()) else None
+
+
 def _say_broken(control: socket.socket, error: Exception) -> None:
     try:
         frames.send(control, {"broken": f"{type(error).__name__}: {error}"})
@@ -57,13 +74,11 @@ def _say_broken(control: socket.socket, error: Exception) -> None:
 
 
 def _run(
-    place: Place, control: socket.socket, request: dict[str, Any], descriptors: list[int], kept: dict[str, bytes]
+    place: Place, control: socket.socket, request: dict[str, Any], descriptors: list[int], kept: dict[str, int]
 ) -> tuple[Callable[[], None] | None, dict[str, Any]]:
+    """`descriptors`: the program (see `_read`), its stdin, stdout, stderr and, where there is one, the RPC socket."""
     limits = request["limits"]
     place.fresh_box(limits["scratch_mb"])
-    given = {name: text.encode(errors="surrogatepass") for name, text in request["files"].items()}
-    for name, body in {**given, **kept}.items():
-        place.write(name, body)
     facts = place.facts(limits["address_space"])
     started = time.monotonic()
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -72,12 +87,16 @@ def _run(
     if not child:
         try:
             place.arrive(fault)
-            return _job(request, facts, process.become(request, facts, descriptors, fault)), {}
+            program = _read(descriptors[0])
+            given = {name: text.encode(errors="surrogatepass") for name, text in program["files"].items()}
+            for name, body in {**given, **kept}.items():
+                place.write(name, body)
+            return _job(request, program, facts, process.become(request, facts, descriptors[1:], fault)), {}
         except BaseException as error:
             os.write(fault, f"{type(error).__name__}: {error}".encode())
             os._exit(1)
     os.close(fault)
-    outputs = descriptors[1:3]
+    outputs = descriptors[2:4]
     place.proc = os.read(hear_fault, 1) == b"p"
     end, peak = _watch(place, control, child, outputs, limits, started)
     if end:
@@ -99,18 +118,27 @@ def _run(
     for descriptor in descriptors:
         os.close(descriptor)
     for name in request["keep"]:
-        body = place.read(name, int(limits["file_mb"] * process.MEGABYTE))
-        if body is not None:
-            kept[name] = body
+        copy = place.keep(name, int(limits["file_mb"] * process.MEGABYTE))
+        if copy is not None:
+            kept[name] = copy
+    place.leave_box()
     return None, {
         "end": end or "exited", "code": code, "cpu_s": cpu, "wall_s": wall, "peak_mb": peak, "kept": sorted(kept),
-        "proc": place.proc,
+        "proc": place.proc, "pid": os.getpid(),
     }  # fmt: skip
 
 
-def _job(request: Mapping[str, Any], facts: Mapping[str, Any], fault: int) -> Callable[[], None]:
+def _read(descriptor: int) -> dict[str, Any]:
+    """The program: source, files and, where this is the tests' process, suite."""
+    with open(descriptor, "rb", closefd=False) as file:
+        return json.loads(file.read())
+
+
+def _job(
+    request: Mapping[str, Any], program: Mapping[str, Any], facts: Mapping[str, Any], fault: int
+) -> Callable[[], None]:
     """The last step of a program's process, to be taken at the bottom of the stack."""
-    box, source, filename = facts["box"], request["source"], request["filename"]
+    box, source, filename = facts["box"], program["source"], request["filename"]
     if request["command"]:
         return lambda: process.execute(request["command"], fault)
     os.close(fault)
@@ -118,7 +146,7 @@ def _job(request: Mapping[str, Any], facts: Mapping[str, Any], fault: int) -> Ca
         return lambda: process.run_python(source, filename, box)
     if request["role"] == "serve":
         return lambda: serve.load(source, filename, box, process.RPC)
-    return lambda: judge.judge(request["suite"])
+    return lambda: judge.judge(program["suite"])
 
 
 def _watch(

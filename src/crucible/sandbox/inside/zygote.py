@@ -1,4 +1,4 @@
-"""A small warm interpreter that forks a supervisor for every session and never reads a program or a test.
+"""A small warm interpreter that forks supervisors and never reads a program or a test.
 
     python -S -s -P zygote.py <control descriptor> <settings as JSON>
 
@@ -54,6 +54,7 @@ def main(descriptor: int, settings: dict[str, object]) -> Callable[[], None] | N
     settings["seccomp"] = features["seccomp"]
     settings["landlock"] = features["landlock"] and not settings["namespaces"]
     signal.signal(signal.SIGCHLD, reap)
+    signal.signal(signal.SIGXFSZ, signal.SIG_DFL)  # for the programs, which inherit it
     frames.send(control, features)
     gc.collect()
     gc.freeze()
@@ -74,8 +75,7 @@ def main(descriptor: int, settings: dict[str, object]) -> Callable[[], None] | N
         if settings["namespaces"]:  # else it has to live until it has found and killed every descendant
             kernel.die_with_parent(zygote)
         control.close()
-        os.close(parent)
-        return supervise.supervise(socket.socket(fileno=got[1][0]), settings)
+        return supervise.supervise(socket.socket(fileno=got[1][0]), parent, settings)
 
 
 def leave(settings: dict[str, object]) -> None:
