@@ -87,9 +87,9 @@ def test_every_option_of_every_run_has_a_comment() -> None:
 
 
 def parent(axis: str) -> list[str]:
-    """The override that puts a choice in place which chooses from the axis."""
-    known = USERS[axis]
-    return [f"{axis.rpartition('/')[0]}={'grpo' if 'grpo' in known else known[0]}"] if known else []
+    """The overrides that put a choice in place which chooses from the axis, and one that chooses from that one's."""
+    known, above = USERS[axis], axis.rpartition("/")[0]
+    return [*parent(above), f"{above}={'grpo' if 'grpo' in known else known[0]}"] if known else []
 
 
 def overrides_for(axis: str, option: str) -> list[str]:

@@ -220,6 +220,14 @@ def test_one_clear_line(tmp_path, capsys, change, more, message):
     assert (code, out) == (2, "")
     assert err.count("\n") == 1
     assert message.format(here=tmp_path) in err
+    assert (tmp_path / "out").exists() is any("size" in option for option in more)  # that is known at the end
+
+
+def test_a_strategy_that_is_misspelt(tmp_path, capsys):
+    code, _, err = lines(f"out={tmp_path / 'out'}", "suite=minimul", capsys=capsys)
+    assert (code, err.count("\n")) == (2, 1)
+    assert err.startswith('error: suite=minimul (did you mean "minimal"?): one of gold, minimal')
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_directory_of_other_settings_is_left_alone(whole, capsys):
@@ -230,11 +238,27 @@ def test_a_directory_of_other_settings_is_left_alone(whole, capsys):
     assert contents(whole) == before
 
 
+def test_a_file_that_has_changed_is_not_mixed_with_the_old_one(tmp_path, capsys):
+    assert lines(*files(tmp_path), capsys=capsys)[0] == 0
+    code, _, err = lines(*files(tmp_path, suite={"tests": ["assert f(9) == 10"]}), capsys=capsys)
+    assert code == 2
+    assert "was begun with suites=" in err
+    assert " content = " in err
+
+
+def test_judges_of_other_rates_are_other_judges(tmp_path):
+    small = {"count": 3, "samples": 4, "suite": ("minimal:2",), "judge": "embedded", "out": tmp_path}
+    for rate in (0.0, 1.0):
+        verification(**small, false_accept=rate, false_reject=rate)
+        assert all(row["judge"] == (row["gold"] is (rate == 0.0)) for row in rows(tmp_path, "verdicts"))
+
+
 def test_the_generator_writes_nothing_for_problems_of_others(tmp_path, capsys):
     given = [a for a in files(tmp_path) if not a.startswith("suites=")]
     code, _, err = lines(*given, capsys=capsys)
     assert code == 2
     assert "was not made by the embedded generator, which cannot write suites for it" in err
+    assert not (tmp_path / "out").exists()
 
 
 # an endpoint
@@ -306,3 +330,22 @@ def test_different_samples_are_different_questions(tmp_path):
         assert len(server.asked) == 2
         asked.ask([("Write a Python function", 1)])
         assert len(server.asked) == 2
+
+
+# a policy
+
+
+def test_a_policys_solutions_do_not_depend_on_shards(tmp_path, capsys):
+    from crucible.policy.tiny import untrained
+
+    small = {"hidden_size": 16, "layers": 1, "heads": 2, "intermediate_size": 16}
+    untrained(**small).save(tmp_path / "run" / "policy")
+    given = {"count": 4, "samples": 3, "suite": ("minimal:2",), "policy": tmp_path / "run", "max_tokens": 6}
+    verification(out=tmp_path / "one", **given)
+    for shard in ("2/2", "1/2"):
+        verification(out=tmp_path / "two", shard=shard, **given)
+    one, two = (rows(tmp_path / name, "solutions") for name in ("one", "two"))
+    assert one == two
+    assert len({row["completion"] for row in one}) > 8
+    assert {row["v"] for row in rows(tmp_path / "one", "verdicts")} == {0.0}
+    assert all(row["reason"] == "V = 0, tau = 1" for row in rows(tmp_path / "one", "rejected"))

@@ -29,7 +29,7 @@ from crucible.verification.sources import (
     Solutions,
     Suites,
 )
-from crucible.verification.store import Shard, Store
+from crucible.verification.store import Shard, Store, of_file
 from crucible.verification.writer import Writer
 
 SOURCES = ("generated", "endpoint")
@@ -93,11 +93,16 @@ def verification(
     )  # fmt: skip
     store = Store(out, Shard(shard))
     world: dict[str, Any] = {"operations": operations, "operations_min": operations_min, "list_share": list_share}
-    origin = {"source": problems, **({"count": count, "seed": seed, **world} if problems == "generated" else {})}
     # whatever can be refused is refused before anything is written
     given = None if problems == "generated" else read_problems(Path(problems).expanduser())
     if (solutions not in SOURCES or suites not in SOURCES) and given is None:
         given = store.problems(lambda: _refuse_unknown(solutions, suites))
+    for what, where in {"solutions": solutions if policy is None else "", "suites": suites}.items():
+        if where == "generated" and given:
+            generated.task_of(given[0], what)
+    if suites == "generated":
+        for spec in specs:
+            generated.strategy_of(spec)
     executor = Executor(
         language=language, workers=workers, test_seconds=test_seconds, suite_seconds=suite_seconds,
         memory_mb=memory_mb, isolation=isolation,
@@ -122,11 +127,22 @@ def verification(
             "embedded": lambda: EmbeddedJudge(false_accept=false_accept, false_reject=false_reject, seed=seed),
             "endpoint": lambda: EndpointJudge(endpoint=client(0.0), cache_dir=out),
         }[judge]()
-        store.begin({"problems": origin, "solutions": source.made_from})
-        given = store.problems(lambda: given or generated.problems(Programs(**world, eval_prompts=1), count, seed))
-        written = written or GeneratedSuites(specs, given)
         asked_for = suites == "generated" and any(spec.error_rate for spec in specs)
         treatment: Broken = ("keep" if asked_for else "drop") if broken == "auto" else broken
+        made = (
+            {"count": count, "seed": seed, **world} if problems == "generated" else of_file(Path(problems).expanduser())
+        )
+        limits = {"test_seconds": test_seconds, "suite_seconds": suite_seconds, "memory_mb": memory_mb}
+        store.begin(
+            {
+                "problems": {"source": problems, **made},
+                "solutions": source.made_from,
+                "execution": {"language": language, **limits},
+                **_of_suites(suites, broken, treatment),
+            }
+        )
+        given = store.problems(lambda: given or generated.problems(Programs(**world, eval_prompts=1), count, seed))
+        written = written or GeneratedSuites(specs, given)
         Pipeline(store, given, executor, broken=treatment, report=_say).run(source, written, critic)
     finally:
         executor.close()
@@ -184,6 +200,14 @@ def _drawn(name: str, chosen: Selected, verify: Verify, store: Store) -> str:
     how = f"tau = {verify.tau:g}, {name}" if verify.control == "verified" else verify.control
     kept = f"{store.path / 'train.jsonl'}: {len(chosen.kept)} solutions ({how}){pure}"
     return f"{kept}; {len(chosen.rejected)} in rejected.jsonl"
+
+
+def _of_suites(suites: str, broken: str, treatment: Broken) -> dict[str, Any]:
+    """What suites of one name depend on. What is refused is not kept: the rest is as if broken tests were dropped."""
+    if suites == "generated" and broken == "auto":
+        return {}
+    origin = {} if suites in SOURCES else of_file(Path(suites).expanduser())
+    return {f"suites={suites}": {**origin, "broken": "drop" if treatment == "refuse" else treatment}}
 
 
 def _refuse_unknown(solutions: str, suites: str) -> list[Problem]:

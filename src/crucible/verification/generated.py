@@ -45,14 +45,20 @@ def solutions(problem: Problem, count: int, seed: int, skill: Skill) -> list[Sol
 
 def suite(problem: Problem, spec: SuiteSpec, errors: int, candidate: str, failing: suites.Failing) -> Suite:
     """`failing` is asked by "progressive" alone."""
-    if spec.strategy not in suites.STRATEGIES:
-        known = ", ".join(suites.STRATEGIES)
-        raise UserError(f"suite={spec.strategy}{nearest(spec.strategy, suites.STRATEGIES)}: one of {known}")
     found = suites.suite(
-        task_of(problem, "suites"), spec.strategy, spec.tests, seed=spec.seed, errors=errors, candidate=candidate,
+        task_of(problem, "suites"), strategy_of(spec), spec.tests, seed=spec.seed, errors=errors, candidate=candidate,
         failing=failing,
     )  # fmt: skip
     return Suite(problem.problem, spec.name, spec.strategy, [str(t) for t in found], wrong=[t.wrong for t in found])
+
+
+def strategy_of(spec: SuiteSpec) -> suites.Strategy:
+    """Errors: UserError for a strategy there is not."""
+    for strategy in suites.STRATEGIES:
+        if strategy == spec.strategy:
+            return strategy
+    known = ", ".join(suites.STRATEGIES)
+    raise UserError(f"suite={spec.strategy}{nearest(spec.strategy, suites.STRATEGIES)}: one of {known}")
 
 
 def wrong_tests(problems: Sequence[Problem], spec: SuiteSpec) -> list[int]:

@@ -24,8 +24,6 @@ class EmbeddedJudge:
     For worlds with gold tests: it reads the truth. Errors: UserError for rates out of range.
     """
 
-    name = "embedded"
-
     def __init__(
         self,
         *,
@@ -37,6 +35,7 @@ class EmbeddedJudge:
             if not 0 <= rate <= 1:
                 raise UserError(f"verify.judge.{name}={rate}: a share, from 0 to 1")
         self.false_accept, self.false_reject, self.seed = false_accept, false_reject, seed
+        self.name = f"embedded-{false_accept:g}-{false_reject:g}-s{seed}"
 
     def scores(
         self, problem: Problem, solutions: Sequence[Solution], truth: Sequence[bool | None]
@@ -60,9 +59,8 @@ class EndpointJudge:
     Errors: UserError for an endpoint that dies, when all it has said is kept.
     """
 
-    name = "endpoint"
-
     def __init__(self, *, endpoint: Endpoint, cache_dir: str | Path, template: Template | None = None):
+        self.name = f"endpoint {endpoint.model}"
         self.judge = Judge(template or JUDGE, endpoint, Path(cache_dir) / "judge")
 
     def scores(

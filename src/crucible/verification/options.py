@@ -27,8 +27,8 @@ class Verify:
     `control`: verified; none: every solution; wrong_only, correct_only: by the gold tests, whatever the verifier says.
     `distinct`: at most so many accepted solutions of a problem, with different forms; null: all. `at_least`: only
     problems with so many different accepted forms. `problems`: so many problems, drawn by `seed`; null: all. `size`: so
-    many solutions, drawn by `seed`; null: all there are, the natural size. Exact repetitions count once. `seed` null: the
-    run's own.
+    many solutions, drawn by `seed`; null: all there are, the natural size. Exact repetitions count once. `seed` null:
+    the run's own.
 
     Errors: UserError for values out of range, and for a rule that needs a judge where there is none.
     """

@@ -68,6 +68,7 @@ def world_pool(
     Errors: UserError for a suite that the embedded generator cannot write.
     """
     spec = SuiteSpec(verify.suite, verify.tests, verify.error_rate, verify.errors_grow, verify.suite_seed)
+    generated.strategy_of(spec)
     source = GeneratedSolutions(samples, seed, skill)
     dials = {name: getattr(world, name) for name in ("operations", "operations_min", "list_share", "eval_share")}
     origin = {"source": "generated", "count": count, "seed": seed, **dials}

@@ -22,7 +22,7 @@ class Selected:
 def select(
     verdicts: Sequence[Verdict], texts: Mapping[tuple[str, str], str], options: Verify, seed: int = 0
 ) -> Selected:
-    """`verdicts` of one suite; `texts`: the completion of each (problem, solution); `seed`: where the options have none.
+    """`verdicts` of one suite; `texts`: the completion of each (problem, solution); `seed`: if the options have none.
 
     Errors: UserError where `size` or `problems` asks for more than there are, and for a control without gold tests.
     """

@@ -14,6 +14,7 @@ from crucible.sandbox import program_of
 from crucible.verification import generated, prompts
 from crucible.verification.options import SuiteSpec
 from crucible.verification.records import Problem, Solution, Suite, _read, read_solutions, refuse_repeated
+from crucible.verification.store import of_file
 from crucible.verification.writer import Writer, dying
 
 Numbered = tuple[int, Problem]  # a problem and its number among all problems
@@ -54,7 +55,7 @@ class FileSolutions:
 
     def __init__(self, path: Path, problems: Sequence[Problem], language: str = "python"):
         self.found, self.language = read_solutions(path, problems), language
-        self.made_from = {"source": str(path)}
+        self.made_from = {**of_file(path)}
 
     def of(self, some: Sequence[Numbered]) -> Iterator[tuple[Problem, list[Solution]]]:
         for _, problem in some:

@@ -9,6 +9,7 @@ DIR/train.jsonl rejected.jsonl          D(tau) and what is not in it
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping
@@ -56,15 +57,16 @@ class Store:
         with explained("cannot create", self.path):
             self.folder.mkdir(parents=True, exist_ok=True)
         wanted = json.loads(json.dumps(made_from, sort_keys=True))
-        if not settings.exists():
-            write_json(settings, wanted)
-            return
-        with explained("cannot read", settings):
-            there = json.loads(settings.read_text(encoding="utf-8"))
-        for key in sorted({*there, *wanted}):
-            if there.get(key) != wanted.get(key):
-                changed = _first_difference(key, there.get(key), wanted.get(key))
+        there: dict[str, Any] = {}
+        if settings.exists():
+            with explained("cannot read", settings):
+                there = json.loads(settings.read_text(encoding="utf-8"))
+        for key in wanted:
+            if key in there and there[key] != wanted[key]:
+                changed = _first_difference(key, there[key], wanted[key])
                 raise UserError(f"{self.path} was begun with {changed}; give the same options, or another out=")
+        if any(key not in there for key in wanted):
+            write_json(settings, {**there, **wanted})
 
     def problems(self, make: Any) -> list[Problem]:
         """Those of the directory; made and written the first time."""
@@ -114,6 +116,12 @@ class Log:
 
     def close(self) -> None:
         self._writer.close()
+
+
+def of_file(path: Path) -> dict[str, str]:
+    """A file as something that work was made from: its name and a hash of its content."""
+    with explained("cannot read", path):
+        return {"source": str(path), "content": hashlib.blake2b(path.read_bytes(), digest_size=8).hexdigest()}
 
 
 def _first_difference(key: str, there: Any, wanted: Any) -> str:

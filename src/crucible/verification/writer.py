@@ -21,14 +21,15 @@ class Writer:
     """The client and the cache of `reward=llm_judge`, for replies that are text and not verdicts."""
 
     def __init__(self, endpoint: Endpoint, folder: Path):
-        self.endpoint, self.cache = endpoint, Cache(folder)
+        self.endpoint, self.folder = endpoint, folder
+        self.problem = ""
 
     def ask(self, questions: Sequence[tuple[str, int]]) -> list[str | None]:
         """The reply to each (text, number of the sample); None where the endpoint failed: see `problem`.
 
         Errors: UserError where the endpoint refuses us. What was answered before is in the cache.
         """
-        self.problem = ""
+        self.problem, self.cache = "", Cache(self.folder)
         once = list(dict.fromkeys(questions))
         self.endpoint.stopped.clear()
         with ThreadPoolExecutor(min(self.endpoint.concurrency, len(once) or 1), thread_name_prefix="writer") as threads:
