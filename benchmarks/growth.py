@@ -2,9 +2,9 @@
 
     python benchmarks/growth.py [--only samples completion prompt vocabulary parameters]
 
-Each point is a process that takes a few steps of GRPO on random words (see rl_step.py) with one dial changed from a base
-of 16 prompts x 8 samples, 32 prompt and 32 completion tokens, 2.8 M parameters. The slope is that of log(seconds) on
-log(dial) over the last two points: 1 is proportional. The share of the peak is 2 x parameters x tokens for every token
+Each point is a process that takes a few steps of GRPO on random words (see rl_step.py) with one dial changed from a
+base of 16 prompts x 8 samples, 32 prompt and 32 completion tokens, 2.8 M parameters. The slope is that of log(seconds)
+on log(dial) over the last two points: 1 is proportional. The share of the peak is 2 x parameters x tokens for every token
 sampled and 6 x for every token learned from (prompts once), over the seconds, over what a square float32 matrix product
 of this machine reaches in the same process.
 """
@@ -25,7 +25,7 @@ from pathlib import Path
 import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-import rl_step  # noqa: E402
+import rl_step
 
 BASE = rl_step.Workload(prompts=16, samples=8, prompt_tokens=32, completion_tokens=32)
 DIALS = {
@@ -70,7 +70,8 @@ def main() -> None:
         one_process(options)
         return
     print(
-        f"{platform.machine()}, {options.threads} threads, float32, median of {options.steps} steps after {rl_step.SKIPPED}"
+        f"{platform.machine()}, {options.threads} threads, float32, median of {options.steps} steps after "
+        f"{rl_step.SKIPPED}"
     )
     for dial in options.only:
         before = None

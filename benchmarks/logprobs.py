@@ -1,4 +1,4 @@
-"""Log-probs of chosen tokens and exact entropies behind a large vocabulary: seconds and peak memory, value and gradient.
+"""Log-probs of chosen tokens and exact entropies behind a large vocabulary: seconds and memory, value and gradient.
 
     python benchmarks/logprobs.py [--vocabulary 32768 151936] [--tokens 2048] [--width 512]
 
@@ -6,8 +6,8 @@ ours     `token_stats.selected_stats`: logits in tiles, never all at once
 naive    one log_softmax of all logits
 trl      trl.trainer.utils.selective_log_softmax and entropy_from_logits on all logits, as GRPOTrainer calls them
 
-Each side is a process of its own per turn, the sides take turns, medians of the turns are printed; memory is the peak of
-the process above what it had before the first call. Before any timing the values and gradients of all sides are compared.
+Each side is a process of its own per turn, the sides take turns, medians of the turns are printed; memory is the peak
+of the process above what it had before the first call. Before any timing the values and gradients are compared.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ import torch  # noqa: E402
 from torch import Tensor, nn  # noqa: E402
 
 SIDES = ("ours", "naive", "trl")
+SAME = ("tokens", "width", "threads")  # options every side gets
 Side = Callable[[Tensor, Tensor, nn.Linear], tuple[Tensor, Tensor]]
 
 
@@ -88,7 +89,7 @@ def one_process(options: argparse.Namespace) -> None:
 
 
 def differences(options: argparse.Namespace, vocabulary: int) -> list[float]:
-    """Largest difference of log-prob, entropy and the two gradients from the naive ones, over the largest value there."""
+    """Largest difference of log-prob, entropy and both gradients from the naive ones, over the largest value."""
     given = case(options, vocabulary)
     right = [value.clone() for value in results(naive, *given)]
     found = []
@@ -110,8 +111,8 @@ def main() -> None:
         found: dict[str, list[dict[str, float]]] = {side: [] for side in SIDES}
         for _ in range(options.turns):
             for side in SIDES:
-                command = [sys.executable, __file__, "--side", side, "--vocabulary", str(vocabulary), "--tokens",
-                           str(options.tokens), "--width", str(options.width), "--threads", str(options.threads)]  # fmt: skip
+                dials = {"side": side, "vocabulary": vocabulary, **{k: vars(options)[k] for k in SAME}}
+                command = [sys.executable, __file__, *(f"--{key}={value}" for key, value in dials.items())]
                 done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
                 found[side].append(json.loads(done.stdout.splitlines()[-1]))
         print(f"vocabulary {vocabulary:,}: largest relative difference from naive, ours {off[0]:.0e}, trl {off[1]:.0e}")
@@ -120,8 +121,12 @@ def main() -> None:
         }
         mine = medians["ours"]
         for side, one in medians.items():
-            print(f"  {side:<6}{one['seconds']:8.2f} s{one['mib']:8.0f} MiB   ours: {one['seconds'] / mine['seconds']:.2f} x "
-                  f"as fast, {mine['mib'] / one['mib']:.2f} of the memory", flush=True)  # fmt: skip
+            faster, memory = one["seconds"] / mine["seconds"], mine["mib"] / one["mib"]
+            print(
+                f"  {side:<6}{one['seconds']:8.2f} s{one['mib']:8.0f} MiB   ours: {faster:.2f} x as fast, "
+                f"{memory:.2f} of the memory",
+                flush=True,
+            )
 
 
 def arguments() -> argparse.Namespace:

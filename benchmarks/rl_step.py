@@ -69,9 +69,8 @@ def main() -> None:
         side = {"crucible": ours, "trl": theirs}[options.side]
         print(json.dumps(side(WORKLOADS[options.workload], options)))
         return
-    print(
-        f"{platform.machine()}, {os.cpu_count()} cores, {options.threads} threads, float32, median of {options.steps} steps"
-    )
+    cores = f"{os.cpu_count()} cores, {options.threads} threads"
+    print(f"{platform.machine()}, {cores}, float32, median of {options.steps} steps")
     for name in options.workload:
         found = {side: program(side, name, options) for side in ("trl", "crucible")}
         for side, one in found.items():
@@ -142,8 +141,8 @@ def ours(w: Workload, options: argparse.Namespace) -> dict[str, float]:
         overrides = [
             "algo=grpo", f"steps={total}", f"batch.prompts_per_step={w.prompts}", f"runs_dir={folder}",
             f"batch.samples_per_prompt={w.samples}", f"batch.updates_per_rollout={w.updates}", "figures=false",
-            f"sampling.max_tokens={w.completion_tokens}", f"evaluation.every={total}", "evaluation.samples_per_prompt=1",
-            f"checkpoint_every={total}", f"trainer.threads={options.threads}",
+            f"sampling.max_tokens={w.completion_tokens}", f"evaluation.every={total}", f"checkpoint_every={total}",
+            "evaluation.samples_per_prompt=1", f"trainer.threads={options.threads}",
         ]  # fmt: skip
         config = {k: v for k, v in compose(overrides, ROOT).config.items() if k != "_target_"}
         for axis, part in {"data": "Words", "model": "policy", "reward": "EvenWords", "logger": "Clock"}.items():

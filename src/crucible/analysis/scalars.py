@@ -22,7 +22,6 @@ from collections.abc import Callable
 from crucible.analysis.curves import Curve
 from crucible.analysis.measured import Measured, Score
 from crucible.analysis.rows import is_number
-from crucible.analysis.rows import is_number
 from crucible.errors import UserError, nearest
 
 CALL = re.compile(r"(?P<name>\w+)\((?P<metric>[^()]+)\)")
