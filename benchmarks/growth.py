@@ -4,8 +4,8 @@
 
 Each point is a process that takes a few steps of GRPO on random words (see rl_step.py) with one dial changed from a
 base of 16 prompts x 8 samples, 32 prompt and 32 completion tokens, 2.8 M parameters. The slope is that of log(seconds)
-on log(dial) over the last two points: 1 is proportional. The share of the peak is 2 x parameters x tokens for every token
-sampled and 6 x for every token learned from (prompts once), over the seconds, over what a square float32 matrix product
+on log(dial) over the last two points: 1 is proportional. The share of the peak is 2 x parameters x tokens for every
+token sampled and 6 x for every token learned from (prompts once), over the seconds, over what a square float32 product
 of this machine reaches in the same process.
 """
 

@@ -39,7 +39,7 @@ def test_every_metric_of_such_a_run_is_documented(small_run, algo):
         re.compile(re.sub(r"<\w+>", "[^/]+", re.escape(n).replace(r"\<", "<").replace(r"\>", ">")).replace(r"\*", ".+"))
         for n in named
     ]
-    patterns += [re.compile(r"eval/[^/]+/((avg|pass|maj)@\d+(_low|_high)?|(right|votes)_of_\d+)")]
+    patterns += [re.compile(r"eval/[^/]+/((avg|pass|maj|attempts)@\d+(_low|_high)?|(right|votes)_of_\d+)")]
     lists = re.findall(r"`(?:supervised|preference)/<name>` \| [^|]*", text)
     reported = {name for row in lists for name in re.findall(r"`(\w+)`", row)}
     logged = {name for row in read_metrics(small_run(f"algo={algo}", "steps=1")) for name in row if "/" in name}

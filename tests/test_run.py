@@ -158,7 +158,7 @@ def test_every_metric_of_a_run_is_documented(small_run):
         re.compile(re.sub(r"<\w+>", "[^/]+", re.escape(n).replace(r"\<", "<").replace(r"\>", ">")).replace(r"\*", ".+"))
         for n in named
     ]
-    patterns += [re.compile(r"eval/[^/]+/((avg|pass|maj)@\d+(_low|_high)?|(right|votes)_of_\d+)")]
+    patterns += [re.compile(r"eval/[^/]+/((avg|pass|maj|attempts)@\d+(_low|_high)?|(right|votes)_of_\d+)")]
     path = small_run("algo/filter=keep_all", "entropy=adaptive", "algo/auxiliary=positive_nll")
     logged = {name for row in read_metrics(path) for name in row if "/" in name}
     assert len(logged) > 30

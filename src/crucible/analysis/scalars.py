@@ -8,7 +8,9 @@ early(policy/entropy)      mean over the second tenth of the steps - mean over t
 mean(policy/grad_norm)     mean over all steps; also max, min
 final(a) / final(b)        is written final(a / b)
 accuracy                   avg@n of the last evaluation; accuracy_before, accuracy_best, accuracy_drop
-                           (best - last)
+                           (best - last), accuracy_gain (last - first)
+pass@4                     pass@k of the last evaluation, out of right answers by problem; pass@4_before: of the first
+evaluated(data/recall)     a metric of the last evaluation; evaluated_before(...): of the first
 reward_gap                 mean reward - avg@n of the last evaluation: rewarded minus true success, for rewards that
                            mean success (0 to 1)
 """
@@ -61,7 +63,6 @@ OVER_SCORES: dict[str, Callable[[list[Score]], float]] = {
 }
 PASS = re.compile(r"pass@(?P<k>\d+)(?P<before>_before)?")
 EVALUATED = {"evaluated": -1, "evaluated_before": 0}
-
 GAP = "reward_gap"
 
 
@@ -81,9 +82,13 @@ def scalar(run: Measured, text: str) -> float | None:
         return OVER_SCORES[text](run.scores) if run.scores else None
     if text == GAP:
         return reward_gap(run)
+    if match := PASS.fullmatch(text.strip()):
+        return _pass_at(run, int(match["k"]), first=bool(match["before"]))
     match = CALL.fullmatch(text.strip())
+    if match is not None and match["name"] in EVALUATED:
+        return _evaluated(run, match["metric"].strip(), EVALUATED[match["name"]])
     if match is None or match["name"] not in OVER_CURVE:
-        known = [*OVER_SCORES, GAP, *(f"{name}(METRIC)" for name in OVER_CURVE)]
+        known = [*OVER_SCORES, GAP, "pass@K", *(f"{name}(METRIC)" for name in (*OVER_CURVE, *EVALUATED))]
         raise UserError(f"{text!r} is no value of a run: one of {', '.join(known)}{nearest(text, OVER_SCORES)}")
     curve = run.curve(match["metric"].strip())
     value = float("nan") if curve is None else OVER_CURVE[match["name"]](curve)

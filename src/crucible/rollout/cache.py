@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 from transformers.cache_utils import Cache, CacheLayerMixin
 
+from crucible.policy.attention import grouped_attention
+
 
 class PreallocatedLayer(CacheLayerMixin):
     """Keys and values of one layer, (rows, kv heads, capacity, head dim) each, filled from the left.
@@ -66,9 +68,16 @@ class RowCache(Cache):
             )
         return wide
 
+    def attend(
+        self, index: int, query: Tensor, key: Tensor, value: Tensor, visible: Tensor | None, scaling: float
+    ) -> Tensor:
+        """The new token of each row in layer `index`: (R, H, d), (R, H_kv, d) twice -> (R, H, d)."""
+        keys, values = self.update(key[:, :, None], value[:, :, None], index)
+        return grouped_attention(query[:, :, None], keys, values, visible, scaling).squeeze(1)
+
     def shrink(self, rows: int, holes: Tensor, movers: Tensor) -> None:
         """Keeps the first `rows` rows after copying rows `movers` over rows `holes`."""
-        for layer in self.rows:
+        for layer in self.rows if self.get_seq_length() else []:  # an empty one gets its rows with the first token
             for name in ("keys", "values"):
                 buffer = getattr(layer, name)
                 if len(holes):

@@ -15,22 +15,25 @@ from crucible.rollout.cache import RowCache, fill_holes
 from crucible.rollout.fused import FusedStep
 from crucible.rollout.past import PastWeights
 from crucible.rollout.sampling import draw, noise
+from crucible.rollout.shared_cache import SharedCache
 from crucible.types import Prompt, Rollouts, Sampling
 
-Step = Callable[[Tensor, Tensor, RowCache, Tensor | None], Tensor]
+Step = Callable[[Tensor, Tensor, Any, Tensor | None], Tensor]
 
 
 class EmbeddedEngine:
     """Samples from `policy` with a key-value cache, in batches of at most `max_rows` rows.
 
-    A prompt is computed once and its cache copied to its samples; finished rows leave the batch
+    A prompt is computed once; its samples read one copy of its cache (`shared_prompts`, where decoding is fused),
+    or get one each. Finished rows leave the batch
     (`compact`); small Llama-like models decode with `fused.FusedStep` (`fused`). The log-probability of
     each token is recorded at the sampling temperature (at temperature 1 when greedy). Any transformers
     model whose layers all use attention will do.
 
     Reproducible: the tokens of row i depend on the weights, its prompt, `sampling.seed` and i, and, up
     to rounding of the logits, on nothing else: not on the global random state, `max_rows`, `compact`,
-    `fused` or the other prompts. Two calls with one seed use the same noise: give each step its own seed.
+    `fused`, `shared_prompts` or the other prompts. Two calls with one seed use the same noise: give each
+    step its own seed.
 
     `lag` simulates asynchronous training: inside `behind()` the weights are those of so many rollout steps ago.
     """
@@ -42,6 +45,7 @@ class EmbeddedEngine:
         max_rows: Annotated[int, ">= 1"] = 512,
         compact: bool = True,
         fused: bool = True,
+        shared_prompts: bool = True,
         lag: Annotated[int, ">= 0"] = 0,
     ) -> None:
         if max_rows < 1:
@@ -52,6 +56,7 @@ class EmbeddedEngine:
         self.max_rows = max_rows
         self.compact = compact
         self.fused = fused
+        self.shared_prompts = shared_prompts
         self.policy_version = 0
         self.past = PastWeights(policy.model, lag) if lag else None
         config = policy.model.config.get_text_config()
@@ -176,9 +181,13 @@ class EmbeddedEngine:
             use_cache=True,
         ).last_hidden_state[:, -1]
         logits = head(hidden)[source]
-        cache = cache.expand(source, start + sampling.max_tokens - 1)
         positions = seen.sum(1)[source]
-        visible = self._visible(seen[source], start + sampling.max_tokens - 1)
+        past: RowCache | SharedCache
+        if self.shared_prompts and isinstance(step, FusedStep):
+            past, visible = SharedCache(cache, len(row) // len(part), sampling.max_tokens - 1, seen), None
+        else:
+            past = cache.expand(source, start + sampling.max_tokens - 1)
+            visible = self._visible(seen[source], start + sampling.max_tokens - 1)
 
         for t in range(sampling.max_tokens):
             token, logp = draw(logits, uniform[row, t], temperature=sampling.temperature)
@@ -191,13 +200,13 @@ class EmbeddedEngine:
                     return
                 if self.compact:
                     order, holes, movers = fill_holes(~done)
-                    cache.shrink(len(order), holes, movers)
+                    past.shrink(len(order), holes, movers)
                     row, token, positions = row[order], token[order], positions[order]
                     visible = visible if visible is None else visible[order]
             if t + 1 == sampling.max_tokens:
                 return
             mask = None if visible is None else visible[..., : start + t + 1]
-            logits = head(step(token, positions, cache, mask))
+            logits = head(step(token, positions, past, mask))
             positions = positions + 1
 
     def _step(self, capacity: int) -> Step:

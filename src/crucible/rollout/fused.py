@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import embedding, linear, rms_norm, silu
 
-from crucible.policy.attention import grouped_attention
 from crucible.rollout.cache import RowCache
+from crucible.rollout.shared_cache import SharedCache
 
 FAMILIES = ("LlamaForCausalLM", "MistralForCausalLM", "Qwen2ForCausalLM", "Qwen3ForCausalLM")
 STATIC_ROTATIONS = ("default", "linear", "llama3", "yarn")  # the angle depends on the position alone
@@ -100,7 +100,9 @@ class FusedStep:
             down=m.down_proj.weight,
         )
 
-    def __call__(self, tokens: Tensor, positions: Tensor, cache: RowCache, visible: Tensor | None) -> Tensor:
+    def __call__(
+        self, tokens: Tensor, positions: Tensor, cache: RowCache | SharedCache, visible: Tensor | None
+    ) -> Tensor:
         rows, dim = len(tokens), self.dim
         rotated = self.heads + self.kv_heads
         cos, sin = self.cos[positions], self.sin[positions]
@@ -112,9 +114,8 @@ class FusedStep:
             if w.qk_norm is not None:
                 qk = rms_norm(qk, (dim,), None, self.eps) * w.qk_norm
             qk = qk * cos + qk.roll(dim // 2, -1) * sin
-            keys, values = cache.update(qk[:, self.heads :, None], value[:, :, None], index)
-            seen = grouped_attention(qk[:, : self.heads, None], keys, values, visible, self.scaling)
-            x = x + linear(seen.view(rows, -1), w.out, w.out_bias)
+            seen = cache.attend(index, qk[:, : self.heads], qk[:, self.heads :], value, visible, self.scaling)
+            x = x + linear(seen.reshape(rows, -1), w.out, w.out_bias)
             gate, up = linear(rms_norm(x, x.shape[-1:], w.norm_mlp, self.eps), w.gate_up).chunk(2, -1)
             x = x + linear(silu(gate).mul_(up), w.down)
         return rms_norm(x, x.shape[-1:], self.norm, self.eps)
