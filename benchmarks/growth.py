@@ -96,6 +96,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--only", nargs="+", choices=DIALS, default=list(DIALS))
     parser.add_argument("--steps", type=int, default=3)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--micro-batch-tokens", type=int, default=4096)
     parser.add_argument("--point", help=argparse.SUPPRESS)
     return parser.parse_args()
 

@@ -85,6 +85,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--workload", default="abcde", help="letters, e.g. ad")
     parser.add_argument("--steps", type=int, default=5, help="timed steps")
     parser.add_argument("--micro-batch", type=int, default=64, help="rows of TRL's micro-batch")
+    parser.add_argument("--micro-batch-tokens", type=int, default=4096, help="tokens of Crucible's")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--side", choices=("crucible", "trl"), help=argparse.SUPPRESS)
     return parser.parse_args()
@@ -92,7 +93,8 @@ def arguments() -> argparse.Namespace:
 
 def program(side: str, workload: str, options: argparse.Namespace) -> dict[str, float]:
     command = [sys.executable, __file__, "--side", side, "--workload", workload, "--steps", str(options.steps),
-               "--micro-batch", str(options.micro_batch), "--threads", str(options.threads)]  # fmt: skip
+               "--micro-batch", str(options.micro_batch), "--threads", str(options.threads),
+               "--micro-batch-tokens", str(options.micro_batch_tokens)]  # fmt: skip
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     return found

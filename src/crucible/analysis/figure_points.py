@@ -28,15 +28,19 @@ def pass_at_k(
     *,
     title: str = "pass@k after training",
     before: bool = True,
+    phase: str = "after",
 ) -> list[str]:
     """Unbiased pass@k over k, of the last evaluation with right answers by problem; mean over seeds.
 
-    `before` also draws the start policy, from the first evaluations of all runs.
+    `before` also draws the start policy, from the first evaluations of all runs. phase="before": the start policies
+    alone, arm by arm, where arms start differently.
     """
+    if phase not in ("after", "before"):
+        raise UserError(f"pass_at_k: phase={phase}: after or before")
     notes: list[str] = []
     starts = []
     for arm in arms:
-        ends = [m.evaluations[-1] for m in measured(arm) if len(m.evaluations) > 1]
+        ends = [m.evaluations[0 if phase == "before" else -1] for m in measured(arm) if len(m.evaluations) > 1]
         starts += [m.evaluations[0] for m in measured(arm) if len(m.evaluations) > 1]
         if not ends:
             notes.append(
@@ -50,7 +54,7 @@ def pass_at_k(
         if len(ends) >= SEEDS_OF_A_BAND:
             low, high = np.clip(mean - half, 0, 1), np.clip(mean + half, 0, 1)
             axes.fill_between(ks, low, high, color=look["color"], alpha=opacity(len(arms)), linewidth=0)
-    if before and starts:
+    if before and starts and phase == "after":
         ks = [1, *powers_up_to(min(e.n for e in starts))]
         mean, _ = mean_and_half([[e.by_problem(k).mean() for k in ks] for e in starts])
         axes.plot(ks, mean, color="0.55", linestyle=":", marker="x", label="before training")

@@ -92,7 +92,7 @@ class Evaluation:
         return checked("reward", reward(rollouts.prompts, rollouts.completions(), context), len(rollouts))
 
     def accuracy(self, name: str, counts: list[int]) -> dict[str, Any]:
-        """avg@n, pass@k and attempts@n from the right answers of each problem, each with a 95 % interval over problems."""
+        """avg@n, pass@k, attempts@n from the right answers of each problem, each with a 95 % interval over problems."""
         n = self.samples_per_prompt
         found = {f"avg@{n}": avg_at_k_interval(counts, n)}
         found |= {f"pass@{k}": pass_at_k_interval(counts, n, k) for k in self.ks() if k > 1}

@@ -38,7 +38,7 @@ def expected_attempts(samples: ArrayLike, correct: ArrayLike) -> Values:
 
 
 def attempts_up_to(n: int, c: int, budget: int) -> float:
-    """Unbiased estimate of E[min(K, budget)] from c right ones of n samples: attempts, when one gives up after `budget`.
+    """Unbiased estimate of E[min(K, budget)] from c right ones of n samples: attempts until one gives up.
 
     Between 1 and `budget`, which it is where nothing was right. Errors: UserError unless 1 <= budget <= n + 1.
     """

@@ -20,8 +20,10 @@ SHOWN = 4  # options named in one refusal
 # What decides which problems are asked and how they are answered; when and what else is reported does not.
 SETTING = ("evaluation.", "data.", "sampling.max_tokens", "rollout._target_")
 NOT_SETTING = ("evaluation.every", "evaluation.pass_at")
-# options of data=verified and data=programs: what is learned from or rewarded, not what is evaluated
-LEARNED_FROM = ("data.verify.", "data.suite", "data.tests", "data.error_rate")
+# options of data=verified, data=programs and data=cot: what is learned from or rewarded, not what is evaluated
+LEARNED_FROM = (
+    "data.verify.", "data.suite", "data.tests", "data.error_rate", "data.select.", "data.mixture.", "data.direct_share",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
