@@ -80,7 +80,7 @@ def test_arms_differ_in_what_they_are_named_for_alone(planned: list[Planned]) ->
         if value != supervised[0].get(name, "absent") and name not in ("seed", "run_id")
     )
     assert all(name.startswith("data.verify.") for name in changing), changing
-    assert {config["steps"] * config["batch.prompts_per_step"] for config in supervised} == {4800}
+    assert {config["steps"] * config["batch.prompts_per_step"] for config in supervised} == {3200}
 
 
 def test_claims_name_arms_and_rates_that_exist() -> None:

@@ -83,6 +83,7 @@ __all__ = [
     "mean",
     "mean_interval",
     "median",
+    "median_attempts",
     "optimality_gap",
     "paired_difference",
     "paired_test",
