@@ -16,7 +16,6 @@ import argparse
 import json
 import os
 import platform
-import resource
 import statistics
 import subprocess
 import sys
@@ -78,14 +77,19 @@ def one_process(options: argparse.Namespace) -> None:
     side: Side = globals()[options.side]
     if options.side == "trl":
         import trl.trainer.utils  # noqa: F401
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = peak_mib()
     times = []
     for _ in range(3):
         started = time.perf_counter()
         results(side, *given)
         times.append(time.perf_counter() - started)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
-    print(json.dumps({"seconds": min(times), "mib": peak / 1024}))
+    print(json.dumps({"seconds": min(times), "mib": peak_mib() - before}))
+
+
+def peak_mib() -> float:
+    """Of this process alone (ru_maxrss would begin with its parent's)."""
+    status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    return float(status["VmHWM"].split()[0]) / 1024
 
 
 def differences(options: argparse.Namespace, vocabulary: int) -> list[float]:

@@ -145,6 +145,7 @@ def ours(w: Workload, options: argparse.Namespace) -> dict[str, float]:
             f"batch.samples_per_prompt={w.samples}", f"batch.updates_per_rollout={w.updates}", "figures=false",
             f"sampling.max_tokens={w.completion_tokens}", f"evaluation.every={total}", f"checkpoint_every={total}",
             "evaluation.samples_per_prompt=1", f"trainer.threads={options.threads}",
+            f"batch.micro_batch_tokens={options.micro_batch_tokens}",
         ]  # fmt: skip
         config = {k: v for k, v in compose(overrides, ROOT).config.items() if k != "_target_"}
         for axis, part in {"data": "Words", "model": "policy", "reward": "EvenWords", "logger": "Clock"}.items():
