@@ -40,7 +40,7 @@ DIALS = {
 def one_process(options: argparse.Namespace) -> None:
     w = rl_step.Workload(**json.loads(options.point))
     rl_step.WORKLOADS["point"] = w
-    options.workload, options.threads = "point", options.threads
+    options.workload = "point"
     found = rl_step.ours(w, options)
     model = rl_step.model(w)
     body = sum(p.numel() for p in model.parameters()) - model.get_input_embeddings().weight.numel()

@@ -5,7 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from crucible.policy.attention import NAME, attention, use_own_attention
+from crucible.policy.attention import attention, use_own_attention
+from crucible.policy.shared_prompts import NAME
 from crucible.rollout.cache import RowCache, fill_holes
 from tests.policy.models import llama
 

@@ -15,9 +15,7 @@ from transformers import AttentionInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import AttentionMaskInterface, sdpa_mask
 
-from crucible.policy.shared_prompts import Layout, shared_prompt_attention
-
-NAME = "crucible"
+from crucible.policy.shared_prompts import NAME, Layout, shared_prompt_attention
 
 
 def use_own_attention(model: nn.Module) -> None:

@@ -14,6 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
+NAME = "crucible"  # of our attention in transformers, see `policy.attention`
+
 
 @dataclass(frozen=True, slots=True)
 class Layout:
@@ -74,14 +76,18 @@ def fits(model: Any, length: int) -> bool:
     config = model.config.get_text_config()
     window = getattr(config, "sliding_window", None)
     kinds = set(getattr(config, "layer_types", None) or ["full_attention"])
-    dropped = [getattr(config, "attention_dropout", 0.0), *(m.p for m in model.modules() if isinstance(m, nn.Dropout))]
-    dropout = model.training and any(dropped)
     return (
         bool(getattr(model.get_decoder(), "_supports_attention_backend", False))
-        and getattr(config, "_attn_implementation", None) == "crucible"
+        and getattr(config, "_attn_implementation", None) == NAME
         and kinds <= {"full_attention", "sliding_attention"}
         and (not window or window >= length)
-        and not dropout
+        and not (model.training and _drops(model, config))
+    )
+
+
+def _drops(model: nn.Module, config: Any) -> bool:
+    return bool(getattr(config, "attention_dropout", 0.0)) or any(
+        m.p > 0 for m in model.modules() if isinstance(m, nn.Dropout)
     )
 
 
