@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
-from crucible.errors import UserError
 from crucible.rewards.judge.asking import Judge
 from crucible.rewards.judge.endpoint import Endpoint
 from crucible.rewards.judge.template import Template
 from crucible.types import Prompt
+from crucible.verification.known_errors import refuse_rates, says_right
 from crucible.verification.prompts import JUDGE
 from crucible.verification.records import Problem, Solution
 from crucible.verification.writer import dying
@@ -31,9 +30,7 @@ class EmbeddedJudge:
         false_reject: Annotated[float, ">= 0, <= 1"] = 0.1,
         seed: int = 0,
     ):
-        for name, rate in {"false_accept": false_accept, "false_reject": false_reject}.items():
-            if not 0 <= rate <= 1:
-                raise UserError(f"verify.judge.{name}={rate}: a share, from 0 to 1")
+        refuse_rates("verify.judge", false_accept=false_accept, false_reject=false_reject)
         self.false_accept, self.false_reject, self.seed = false_accept, false_reject, seed
         self.name = f"embedded-{false_accept:g}-{false_reject:g}-s{seed}"
 
@@ -41,15 +38,13 @@ class EmbeddedJudge:
         self, problem: Problem, solutions: Sequence[Solution], truth: Sequence[bool | None]
     ) -> list[float | None]:
         return [
-            None if right is None else self._one(problem, solution, right)
+            None if right is None else float(self._says_right(right, problem.problem, solution.completion))
             for solution, right in zip(solutions, truth, strict=True)
         ]
 
-    def _one(self, problem: Problem, solution: Solution, right: bool) -> float:
-        text = f"{self.seed}\x1f{problem.problem}\x1f{solution.completion}".encode("utf-8", "surrogatepass")
-        chance = int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "big") / 2**64
-        errs = chance < (self.false_reject if right else self.false_accept)
-        return float(right is not errs)
+    def _says_right(self, right: bool, problem: str, program: str) -> bool:
+        rates = {"false_accept": self.false_accept, "false_reject": self.false_reject}
+        return says_right(right, problem, program, **rates, seed=self.seed)
 
 
 class EndpointJudge:

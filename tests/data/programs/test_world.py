@@ -286,7 +286,7 @@ def test_a_program_is_run_once(monkeypatch):
     from crucible.data.programs import judging
 
     runs = []
-    monkeypatch.setattr(judging, "_passes", lambda prompt, text: runs.append(text) or len(text) > 3)
+    monkeypatch.setattr(judging, "passes", lambda prompt, text: runs.append(text) or len(text) > 3)
     judge = judging.Judge()
     prompt = WORLD.eval_prompts()[0]
     assert judge([prompt] * 3, ["long text", "no", "long text"]) == [True, False, True]

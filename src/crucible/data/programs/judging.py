@@ -39,7 +39,7 @@ class Judge:
         new = {key: p for key, p in zip(asked, prompts, strict=True) if key not in self._known}
         if new:
             with ThreadPoolExecutor(min(THREADS, len(new))) as threads:
-                found = threads.map(lambda item: _passes(item[1], item[0][1]), new.items())
+                found = threads.map(lambda item: passes(item[1], item[0][1]), new.items())
                 verdicts = dict(zip(new, found, strict=True))
         else:
             verdicts = {}
@@ -51,7 +51,7 @@ class Judge:
         return [known[key] for key in asked]
 
 
-def _passes(prompt: Prompt, text: str) -> bool | None:
+def passes(prompt: Prompt, text: str) -> bool | None:
     from crucible.sandbox import SandboxError, program_of
     from crucible.sandbox.formats import suite_of
 
