@@ -3,12 +3,15 @@ from __future__ import annotations
 import json
 import random
 import re
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 
 import pytest
 import torch
 
+import crucible.policy.tiny as tiny_module
 from crucible.errors import UserError
 from crucible.policy import warmup_cache
 from crucible.policy.tiny import tiny, untrained
@@ -101,6 +104,28 @@ def test_warms_up_stops_at_the_target_and_keeps_the_result(warm):
     assert said[-1].startswith(f"warm-up taken from {path}: {record['steps']} steps, probe accuracy ")
     assert torch.equal(weights(policy), weights(again))
     assert policy.seen_ids == again.seen_ids == set(record["seen_ids"])
+
+
+def test_runs_begun_together_share_one_start(tmp_path, monkeypatch):
+    made, meanwhile = [], threading.Event()
+    warm_up = tiny_module.warm_up
+
+    def slowly(*given):
+        made.append(given)
+        meanwhile.wait(20)
+        return warm_up(*given)
+
+    monkeypatch.setattr(tiny_module, "warm_up", slowly)
+    monkeypatch.setattr(warmup_cache.time, "sleep", lambda seconds: meanwhile.wait(0.01))
+    said: tuple[list[str], list[str]] = ([], [])
+    with ThreadPoolExecutor(2) as threads:
+        runs = [threads.submit(build, tmp_path, lines) for lines in said]
+        while not any("waiting for it" in line for lines in said for line in lines):
+            assert not any(run.done() for run in runs)
+        meanwhile.set()
+        first, second = (run.result() for run in runs)
+    assert len(made) == 1
+    assert torch.equal(weights(first), weights(second))
 
 
 def test_what_was_seen_is_recorded_and_the_probe_is_not_trained_on(warm):

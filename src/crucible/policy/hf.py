@@ -30,12 +30,13 @@ def hf(
     attention: str | None = None,
     context_length: Annotated[int | None, ">= 1"] = None,
     shared_prompts: bool = True,
+    fused_norms: bool = True,
 ) -> Policy:
     """`AutoModelForCausalLM` and `AutoTokenizer` from `name_or_path` (`task` and `cache_dir` are not used).
 
     lora: None, or {"r", "alpha", "targets"} and optionally "dropout", for peft; only the adapters are trained, and
-    `Policy.save` merges them. chat, template_options, shared_prompts: see `Policy`. attention: transformers'
-    `attn_implementation` (its own choice when None). context_length: tokens of the longest prompt plus
+    `Policy.save` merges them. chat, template_options, shared_prompts, fused_norms: see `Policy`. attention:
+    transformers' `attn_implementation` (its own choice when None). context_length: tokens of the longest prompt plus
     completion, where the tokenizer's own limit is lower than what the model was made for (None: the lower of
     the two). Errors: UserError when nothing can be loaded from the name, when a package is missing, when the
     model has fewer positions than context_length, or changes its logits after the output layer.
@@ -54,6 +55,7 @@ def hf(
         chat=chat,
         template_options=template_options,
         shared_prompts=shared_prompts,
+        fused_norms=fused_norms,
     )
 
 
@@ -75,14 +77,16 @@ def wrap(
     chat: bool,
     template_options: dict[str, Any] | None,
     shared_prompts: bool,
+    fused_norms: bool,
 ) -> Policy:
     """A loaded model as a policy: padding token, plain output layer checked, adapters, checkpointing."""
     if tokenizer.pad_token_id is None and tokenizer.eos_token_id is not None:
         tokenizer.pad_token = tokenizer.eos_token
         report(f"the tokenizer has no padding token: {tokenizer.eos_token!r} is used")
     policy = Policy(
-        model, tokenizer, chat=chat, template_options=template_options, shared_prompts=shared_prompts
-    )
+        model, tokenizer, chat=chat, template_options=template_options, shared_prompts=shared_prompts,
+        fused_norms=fused_norms,
+    )  # fmt: skip
     require_plain_head(policy)
     if gradient_checkpointing:
         model.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})

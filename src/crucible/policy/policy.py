@@ -14,6 +14,7 @@ from torch import Tensor
 
 from crucible.errors import UserError
 from crucible.policy.attention import use_own_attention
+from crucible.policy.fused_norms import use_fused_norms
 from crucible.policy.shared_prompts import fits
 from crucible.policy.states import Batch, States, padded, with_shared_prompts
 from crucible.policy.token_stats import LOGITS_AT_ONCE, TokenStats, selected_stats
@@ -29,7 +30,8 @@ class Policy:
     `chat`: render `Prompt.text` as one user message when the tokenizer has a chat template
     (`Prompt.messages` is always rendered). `template_options` go to the template as they are, e.g.
     {"enable_thinking": False}. `shared_prompts`: compute a prompt that rows have in common once, and no padding, where
-    the model can (`shared_prompts.fits`); the numbers differ by rounding. `seen_ids` holds the ids of the prompts the
+    the model can (`shared_prompts.fits`); the numbers differ by rounding. `fused_norms`:
+    RMS norms with a gradient of their own, in float32 (`fused_norms`). `seen_ids` holds the ids of the prompts the
     weights were warmed up on.
     """
 
@@ -42,12 +44,14 @@ class Policy:
         template_options: dict[str, Any] | None = None,
         logits_at_once: int = LOGITS_AT_ONCE,
         shared_prompts: bool = True,
+        fused_norms: bool = True,
     ) -> None:
         if tokenizer.eos_token_id is None:
             raise UserError("the tokenizer has no end-of-sequence token: completions could never end")
         if tokenizer.pad_token_id is None:
             raise UserError("the tokenizer has no padding token: set tokenizer.pad_token, e.g. to its eos_token")
         use_own_attention(model)
+        use_fused_norms(model, fused_norms)
         self.model = model
         self.tokenizer = tokenizer
         self.chat = chat

@@ -11,6 +11,7 @@ import torch
 from crucible.ahead import stood_in_by
 from crucible.errors import UserError
 from crucible.policy import warmup_cache
+from crucible.policy.fused_norms import use_fused_norms
 from crucible.policy.policy import Policy
 from crucible.policy.tokenizer import character_tokenizer
 from crucible.policy.warmup import WarmUp, warm_up
@@ -77,13 +78,15 @@ def tiny(
     initializer_range: Annotated[float, "> 0"] = 0.06,
     seed: int = 0,
     shared_prompts: bool = True,
+    fused_norms: bool = True,
     warmup: WarmUp | None = None,
 ) -> Policy:
     """The untrained model after a short supervised warm-up on the task's own demonstrations.
 
     The warmed-up model is kept under `cache_dir`/warmup under a key of model, warm-up, task and code, and
     taken from there the next time; `report` is told which. `Policy.seen_ids` names the prompts it was
-    trained on. `warmup=None` leaves the weights random. shared_prompts: see `Policy`. Errors: see `warmup.warm_up`.
+    trained on. `warmup=None` leaves the weights random. shared_prompts, fused_norms: see `Policy`.
+    Errors: see `warmup.warm_up`.
     """
     shape: dict[str, Any] = {
         "hidden_size": hidden_size,
@@ -98,20 +101,25 @@ def tiny(
     if warmup is None:
         policy = untrained(**shape)
         policy.shared_prompts = shared_prompts
+        use_fused_norms(policy.model, fused_norms)
         return policy
     description = warmup_cache.describe(model=shape, warmup=warmup, task=task)
     path = warmup_cache.folder(Path(cache_dir), description)
-    if kept := warmup_cache.read(path):
+    kept = warmup_cache.read(path)
+    if kept is None:
+        with warmup_cache.alone(path, report):
+            kept = warmup_cache.read(path)
+            if kept is None:
+                policy = untrained(**shape)
+                record = warm_up(policy, task, warmup, report)
+                warmup_cache.write(path, policy, record, description)
+                report(
+                    f"warm-up cached at {path}: {record.steps} steps in {record.seconds:.0f} s, "
+                    f"probe accuracy {record.accuracy:.3f}"
+                )
+    if kept is not None:
         policy, record = kept
         report(f"warm-up taken from {path}: {record.steps} steps, probe accuracy {record.accuracy:.3f}")
-    else:
-        warmup_cache.prepare(path)
-        policy = untrained(**shape)
-        record = warm_up(policy, task, warmup, report)
-        warmup_cache.write(path, policy, record, description)
-        report(
-            f"warm-up cached at {path}: {record.steps} steps in {record.seconds:.0f} s, "
-            f"probe accuracy {record.accuracy:.3f}"
-        )
     policy.seen_ids, policy.shared_prompts = set(record.seen_ids), shared_prompts
+    use_fused_norms(policy.model, fused_norms)
     return policy

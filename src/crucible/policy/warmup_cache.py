@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
+import fcntl
 import json
 import os
 import sys
 import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from crucible.errors import UserError
 from crucible.policy.policy import Policy, load
 from crucible.policy.warmup import WarmUp, WarmUpRecord
+from crucible.pulse import beat
 
 # The code a warm-up's outcome depends on, beside the task's.
 _SOURCES = ("policy.py", "tiny.py", "token_stats.py", "tokenizer.py", "warmup.py")
@@ -70,6 +75,43 @@ def prepare(path: Path) -> None:
         tempfile.TemporaryDirectory(dir=path.parent).cleanup()
     except OSError as error:
         raise UserError(f"cannot write the warm-up to {path.parent}: {error.strerror}; set cache_dir") from error
+
+
+@contextmanager
+def alone(path: Path, report: Callable[[str], None], *, every: float = 1.0) -> Iterator[None]:
+    """One process at a time makes the warm-up of `path`; others wait, so that runs begun together share one start.
+
+    The kernel frees the lock of a process that dies. Where files cannot be locked, nobody waits.
+    """
+    prepare(path)
+    lock = path.with_name(f"{path.name}.lock")
+    told = False
+    while (file := _locked(lock)) is None:
+        if not told:
+            report(f"another run is making the warm-up {path}: waiting for it")
+        told = True
+        beat()
+        time.sleep(every)
+    with file:
+        try:
+            yield
+        finally:
+            lock.unlink(missing_ok=True)
+
+
+def _locked(lock: Path) -> IO[str] | None:
+    """The lock's file, held; None while another process holds it."""
+    file = lock.open("a")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.fstat(file.fileno()).st_ino == lock.stat().st_ino:
+            return file
+    except (BlockingIOError, FileNotFoundError):  # held, or just removed by whoever held it
+        pass
+    except OSError:  # a file system without locks
+        return file
+    file.close()
+    return None
 
 
 def write(path: Path, policy: Policy, record: WarmUpRecord, description: dict[str, Any]) -> None:

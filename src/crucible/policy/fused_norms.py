@@ -1,0 +1,62 @@
+"""RMS norms with a gradient written out: a third of the passes over memory that the general modules take.
+
+In a small model the norms are a seventh of the time of an update: transformers writes them with six operations, whose
+gradients are a dozen more. Here the gradient is that of the formula. Values and gradients differ by rounding.
+"""
+
+from __future__ import annotations
+
+from types import MethodType
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
+
+FAMILIES = ("LlamaRMSNorm", "MistralRMSNorm", "Qwen2RMSNorm", "Qwen3RMSNorm")  # all: weight x / sqrt(mean x^2 + eps)
+
+
+def use_fused_norms(model: nn.Module, on: bool = True) -> None:
+    """Uses `rms_norm` in the norms of `model` that compute the same, or (`on` false) their own code again."""
+    for module in model.modules():
+        if type(module).__name__ in FAMILIES:
+            module.__dict__.pop("forward", None)
+            if on:
+                module.__dict__["forward"] = MethodType(forward, module)
+
+
+def forward(self: Any, hidden_states: Tensor) -> Tensor:
+    """The module's forward; in other types than float32 its own, which rounds in places that matter there."""
+    if hidden_states.dtype == self.weight.dtype == torch.float32:
+        return rms_norm(hidden_states, self.weight, self.variance_epsilon)
+    found: Tensor = type(self).forward(self, hidden_states)
+    return found
+
+
+def rms_norm(x: Tensor, weight: Tensor, eps: float) -> Tensor:
+    """weight x / sqrt(mean(x^2) + eps) over the last dimension: (..., D), (D,) -> (..., D)."""
+    out: Tensor = _RMSNorm.apply(x, weight, eps)
+    return out
+
+
+class _RMSNorm(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, eps: float) -> Tensor:
+        length = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
+        scale = length.square_().div_(x.shape[-1]).add_(eps).rsqrt_()
+        unit = x * scale
+        ctx.save_for_backward(unit, weight, scale)
+        return unit * weight
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, by_out: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
+        unit, weight, scale = ctx.saved_tensors
+        by_x = by_weight = None
+        if ctx.needs_input_grad[1]:
+            by_weight = torch.linalg.vecdot(by_out.flatten(0, -2), unit.flatten(0, -2), dim=0)
+        if ctx.needs_input_grad[0]:
+            by_unit = by_out * weight
+            along = torch.linalg.vecdot(by_unit, unit).unsqueeze(-1)  # the part that only changes the length
+            by_x = by_unit.addcmul_(unit, along, value=-1.0 / unit.shape[-1]).mul_(scale)
+        return by_x, by_weight, None
