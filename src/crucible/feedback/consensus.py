@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 
 from crucible.feedback.embed import Embedder, Vectors
 from crucible.feedback.records import Finding
 
+ALONE = "only one annotator wrote about the response"
 NO_MATCH = "no match with every other annotator"
 OPPOSITE = "matched annotators disagree on the fulfilment"
 SAME = "the same principle is kept in another wording"
@@ -27,20 +28,22 @@ class Consensus:
         self._similar: dict[tuple[str, str], bool] = {}
 
     def __call__(
-        self, findings: Sequence[Finding], annotators: Sequence[str]
+        self, findings: Sequence[Finding], annotators: Sequence[str] | Mapping[int, Sequence[str]]
     ) -> tuple[list[Finding], list[tuple[Finding, str]]]:
         """(kept, [(rejected, reason)]).
 
-        `annotators` wrote about every response; findings of one response are adjacent.
+        `annotators` wrote about every response, or about the response of that number; findings of one response are
+        adjacent. Of a response that one alone wrote about nothing is kept.
         """
         self._learn(f.principle for f in findings)
         kept: list[Finding] = []
         rejected: list[tuple[Finding, str]] = []
-        for _, group in groupby(findings, key=lambda f: f.response):
+        for response, group in groupby(findings, key=lambda f: f.response):
             of_response = sorted(group, key=lambda f: f.annotator)
+            wrote = annotators[response] if isinstance(annotators, Mapping) else annotators
             chosen: list[Finding] = []
             for finding in of_response:
-                reason = self._objection(finding, of_response, chosen, annotators)
+                reason = self._objection(finding, of_response, chosen, wrote)
                 if reason is None:
                     chosen.append(finding)
                 else:
@@ -58,6 +61,8 @@ class Consensus:
     def _objection(
         self, finding: Finding, others: Sequence[Finding], chosen: Sequence[Finding], annotators: Sequence[str]
     ) -> str | None:
+        if len(set(annotators)) < 2:
+            return ALONE
         matches = [f for f in others if self.similar(finding.principle, f.principle)]
         needed = set(annotators) - {finding.annotator}
         if not needed <= {f.annotator for f in matches}:

@@ -8,6 +8,7 @@ paper's threshold; n-grams need about 0.6 (calibrated, ours).
 
 from __future__ import annotations
 
+import json
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -76,17 +77,33 @@ class NGramEmbedder:
         return unit(np.sqrt(counts))
 
 
+POOLINGS = {
+    "pooling_mode_mean_tokens": "mean",
+    "pooling_mode_cls_token": "cls",
+    "pooling_mode_lasttoken": "last",
+}
+
+
 class EncoderEmbedder:
-    """A transformers encoder by name or path, mean-pooled over real tokens (sentence-transformers style)."""
+    """A transformers encoder by name or path, pooled as its `1_Pooling/config.json` says (the layout of
+    sentence-transformers): mean over real tokens, which is also taken where there is no such file, first or last token.
+
+    Errors: UserError for what is no encoder, and for another pooling.
+    """
 
     def __init__(self, *, model: str, batch_size: int = 64) -> None:
+        import torch
         from transformers import AutoModel, AutoTokenizer
 
+        if batch_size < 1:
+            raise UserError(f"embedder: batch_size={batch_size} must be at least 1")
         try:
             self._tokenizer = AutoTokenizer.from_pretrained(model)
             self._model = AutoModel.from_pretrained(model).eval()
         except (OSError, ValueError) as e:
             raise UserError(f"embedder: no encoder at {model!r}: {str(e).splitlines()[0]}") from None
+        self._pooling = _pooling(model)
+        self._model.to("cuda" if torch.cuda.is_available() else "cpu")
         self.batch_size = batch_size
 
     def embed(self, texts: Sequence[str]) -> Vectors:
@@ -97,8 +114,36 @@ class EncoderEmbedder:
             for start in range(0, len(texts), self.batch_size):
                 batch = self._tokenizer(
                     list(texts[start : start + self.batch_size]), padding=True, truncation=True, return_tensors="pt"
-                )
-                hidden = self._model(**batch).last_hidden_state
-                mask = batch["attention_mask"][..., None]
-                rows.append(((hidden * mask).sum(1) / mask.sum(1)).numpy())
+                ).to(self._model.device)
+                hidden = self._model(**batch).last_hidden_state.float()
+                rows.append(pooled(hidden, batch["attention_mask"], self._pooling).cpu().numpy())
         return unit(np.concatenate(rows)) if rows else np.zeros((0, 1), np.float32)
+
+
+def pooled(hidden: Any, mask: Any, how: str) -> Any:
+    """(n, t, d), (n, t) 1 on real tokens, on either side -> (n, d)."""
+    import torch
+
+    if how == "mean":
+        return (hidden * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
+    first = mask.argmax(1)
+    at = first if how == "cls" else first + mask.sum(1) - 1
+    return hidden[torch.arange(len(hidden), device=hidden.device), at]
+
+
+def _pooling(model: str) -> str:
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import EntryNotFoundError
+
+    name = "1_Pooling/config.json"
+    try:
+        found = Path(model) / name if Path(model).is_dir() else Path(hf_hub_download(model, name))
+    except EntryNotFoundError:
+        return "mean"
+    if not found.is_file():
+        return "mean"
+    options = json.loads(found.read_text(encoding="utf-8"))
+    asked = [name for name, on in options.items() if name.startswith("pooling_mode_") and on is True]
+    if len(asked) != 1 or asked[0] not in POOLINGS:
+        raise UserError(f"embedder: {model!r} pools by {', '.join(asked) or 'nothing'}; one of {', '.join(POOLINGS)}")
+    return POOLINGS[asked[0]]

@@ -17,6 +17,11 @@ from crucible.errors import UserError
 from crucible.feedback.records import Feedback, FeedbackTask, Finding, Judgement
 
 HELPFULNESS = "helpfulness"
+# What may stand beside the word in a principle that is still a verdict on the whole (the paper's own rule: not found).
+_BESIDE = frozenset(
+    ["the", "a", "an", "this", "its", "it", "overall", "general", "level", "degree", "of", "whether", "is", "was",
+     "response", "answer"]
+)  # fmt: skip
 
 _SENTENCE = re.compile(r"[^.]+\.")
 _OPENING = re.compile(r"the response is (not|slightly|partially|mostly|perfectly) helpful", re.IGNORECASE)
@@ -123,6 +128,15 @@ class RuleExtractor:
             best = process.extractOne(clause, list(self._names), scorer=fuzz.ratio, score_cutoff=self.match)
             self._recognised[clause] = self._names[best[0]] if best else None
         return self._recognised[clause]
+
+
+def is_helpfulness(principle: str) -> bool:
+    """A verdict on the whole: "helpfulness", "overall helpfulness of the response", "the response is helpful"; not
+    "helpful examples".
+    """
+    words = set(re.findall(r"\w+", principle.lower()))
+    word = words & {"helpful", HELPFULNESS}
+    return bool(word) and words - word <= _BESIDE
 
 
 def wordings(principle: str) -> Sequence[str]:

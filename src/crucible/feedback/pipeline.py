@@ -17,7 +17,7 @@ from crucible.errors import UserError
 from crucible.feedback.annotators import Annotator
 from crucible.feedback.consensus import Consensus
 from crucible.feedback.evidence import check_evidence
-from crucible.feedback.extract import HELPFULNESS
+from crucible.feedback.extract import is_helpfulness
 from crucible.feedback.records import Extractor, FeedbackTask, Finding, Response, Triple
 
 UNSUPPORTED = "the quote is not in the feedback"
@@ -88,8 +88,8 @@ def run(
     rejected += [(f, UNSUPPORTED) for f in unsupported]
     counts["with evidence"] = len(findings)
 
-    rejected += [(f, GLOBAL) for f in findings if f.principle == HELPFULNESS]
-    findings = [f for f in findings if f.principle != HELPFULNESS]
+    rejected += [(f, GLOBAL) for f in findings if is_helpfulness(f.principle)]
+    findings = [f for f in findings if not is_helpfulness(f.principle)]
     counts["without helpfulness"] = len(findings)
 
     rejected += [(f, PARTIAL) for f in findings if f.judgement == "partially"]

@@ -10,8 +10,8 @@ from typing import Any, Literal
 from crucible.data.programs.pool import Skill
 from crucible.data.programs.programs import Programs
 from crucible.errors import UserError, nearest
-from crucible.rewards.judge.endpoint import Endpoint
 from crucible.verification import generated
+from crucible.verification.client import WORDS, Client
 from crucible.verification.execute import Executor
 from crucible.verification.judges import EmbeddedJudge, EndpointJudge
 from crucible.verification.options import Control, Rule, SuiteSpec, Verify
@@ -86,7 +86,7 @@ def verification(
 ) -> str:
     """What became of the solutions, as text. D(tau) is made of the first suite."""
     specs = [SuiteSpec.parse(text, grows=errors_grow, seed=suite_seed) for text in suite or ("minimal:4",)]
-    client = _Client(endpoint, endpoint_model, key_variable, endpoint_max_tokens, endpoint_retries, concurrency)
+    client = Client(endpoint, endpoint_model, key_variable, endpoint_max_tokens, endpoint_retries, concurrency)
     verify = Verify(
         tau=tau, judge=None if judge == "none" else judge, rule=rule, cut=cut, weight=weight, control=control,
         distinct=distinct, at_least=at_least, problems=keep_problems, size=size, seed=seed,
@@ -218,29 +218,11 @@ def _refuse_unknown(solutions: str, suites: str) -> list[Problem]:
     )
 
 
-class _Client:
-    """The endpoint, made when it is first needed; its messages name this command's options."""
-
-    def __init__(self, url: str, model: str, key_variable: str | None, max_tokens: int, retries: int, concurrency: int):
-        self.url, self.model, self.key_variable = url, model, key_variable
-        self.max_tokens, self.retries, self.concurrency = max_tokens, retries, concurrency
-
-    def __call__(self, temperature: float) -> Endpoint:
-        if not self.url or not self.model:
-            raise UserError("an endpoint is asked for: give endpoint=http://... and endpoint_model=NAME")
-        return Endpoint(
-            url=self.url, model=self.model, key_variable=self.key_variable, temperature=temperature,
-            max_tokens=self.max_tokens, retries=self.retries, concurrency=self.concurrency,
-        )  # fmt: skip
-
-
 def own_words(error: UserError) -> UserError:
     """The client's messages with this command's names for its options."""
     text = str(error)
     for theirs, ours in (
-        ("reward.endpoint.url", "endpoint"), ("reward.endpoint.model", "endpoint_model"),
-        ("reward.endpoint.key_variable", "key_variable"), ("reward.endpoint.", "endpoint_"), ("verify.judge.", ""),
-        ("verify.problems", "keep_problems"), ("verify.", ""),
+        *WORDS, ("verify.judge.", ""), ("verify.problems", "keep_problems"), ("verify.", ""),
         ("data/verify/judge=", "judge="),
     ):  # fmt: skip
         text = text.replace(theirs, ours)
