@@ -56,11 +56,12 @@ class Demonstration:
 
 @dataclass(frozen=True, slots=True)
 class Preference:
-    """Two answers to one prompt, the better one first."""
+    """Two answers to one prompt, the better one first. `margin`: by how much, where the data say so; 0 is a tie."""
 
     prompt: Prompt
     chosen: str
     rejected: str
+    margin: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,15 @@ class Labelled:
     prompt: Prompt
     completion: str
     desirable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """One answer and the number somebody gave it."""
+
+    prompt: Prompt
+    completion: str
+    score: float
 
 
 @dataclass(frozen=True, slots=True)

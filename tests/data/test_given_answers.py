@@ -44,6 +44,18 @@ def test_prompt_and_completion_as_text_and_as_messages(read):
         assert task.preferences() == task.labelled() == ()
 
 
+def test_pairs_may_have_a_margin_and_completions_a_score(read):
+    rows = [{"prompt": f"say {i}", "chosen": f"{i}", "rejected": "no", "strength": i % 4} for i in range(30)]
+    columns = {"chosen_column": "chosen", "rejected_column": "rejected"}
+    with_margin = everything(read(rows, **columns, margin_column="strength"), "preferences")
+    assert {(p.prompt.text, p.margin) for p in with_margin} == {(f"say {i}", float(i % 4)) for i in range(30)}
+    assert {p.margin for p in everything(read(rows, **columns), "preferences")} == {None}
+    rated = [{"prompt": f"say {i}", "completion": f"{i}", "stars": i / 2 - 3} for i in range(30)]
+    task = read(rated, completion_column="completion", score_column="stars")
+    assert {(s.completion, s.score) for s in everything(task, "scored")} == {(f"{i}", i / 2 - 3) for i in range(30)}
+    assert read(rated, completion_column="completion").scored() == ()
+
+
 def test_the_last_message_of_a_conversation_is_the_completion(read):
     rows = [{"messages": said("system: be brief", f"user: {i}?", "assistant: a", "user: so?", f"assistant: {i}")}
             for i in range(30)]  # fmt: skip
@@ -154,6 +166,16 @@ BAD = [
         {"completion_column": "completion", "weight_column": "w"},
         "which is not a number",
     ),
+    (
+        {"prompt": "x", "chosen": "y", "rejected": "z", "m": "much"},
+        {"chosen_column": "chosen", "rejected_column": "rejected", "margin_column": "m"},
+        "which is not a number",
+    ),
+    (
+        {"prompt": "x", "completion": "y"},
+        {"completion_column": "completion", "score_column": "stars"},
+        'has no column "stars" (score)',
+    ),
     ({"prompt": "x", "completion": "y", "label": "yes"}, LABELS, "a label is true or false"),
     ({"prompt": "x", "completion": "y", "label": 2}, LABELS, "a label is true or false"),
     ({"prompt": "x", "completion": "y", "label": 1.0}, LABELS, "a label is true or false"),
@@ -188,6 +210,8 @@ def test_an_unusable_row_is_named_with_the_reason(read, row, options, reason):
         ({"completion_column": "a", **PAIR}, "a completion or a pair of answers"),
         ({"label_column": "a"}, "label_column=a is about a completion"),
         ({"weight_column": "a"}, "weight_column=a is about a completion"),
+        ({"score_column": "a"}, "score_column=a is about a completion"),
+        ({"margin_column": "a"}, "margin_column=a is about a pair"),
         ({"prompt_column": None, "completion_column": "a"}, "prompt_column=null takes the prompt from"),
     ],
 )

@@ -10,6 +10,8 @@ import lightning.pytorch as pl
 import pytest
 import torch
 import torch.nn.functional as F
+from tokenizers import Tokenizer
+from transformers import PreTrainedTokenizerFast
 
 from crucible.data.chain import Chain
 from crucible.errors import UserError
@@ -143,15 +145,84 @@ def test_new_words_are_one_token_and_old_text_reads_as_before():
     assert teach_words(policy, PRINCIPLES) == 0
 
 
-def test_a_tokenizer_without_yes_and_no_is_refused():
-    class Letters:
-        unk_token_id = 0
+class Letters:
+    """Writes letter by letter; what is not in `known` is its unknown token."""
 
-        def __call__(self, text, add_special_tokens):
-            return {"input_ids": [ord(c) for c in text]}
+    unk_token_id = 0
 
-    with pytest.raises(UserError, match="Yes and No as single tokens"):
-        answer_tokens(Letters())
+    def __init__(self, known="YesNo "):
+        self.known = known
+
+    def __call__(self, text, add_special_tokens):
+        return {"input_ids": [ord(c) if c in self.known else 0 for c in text]}
+
+
+def test_words_of_several_tokens_are_taken_whole_and_unwritable_ones_refused():
+    assert answer_tokens(Letters()) == ([89, 101, 115], [78, 111])
+    for known in ("YesN", "", "No"):
+        with pytest.raises(UserError, match="cannot write Yes and No"):
+            answer_tokens(Letters(known))
+
+
+def spelled(seed: int = 0):
+    """A small model whose tokenizer writes Yes and No as characters."""
+    policy = small(seed)
+    written = json.loads(policy.tokenizer.backend_tokenizer.to_str())
+    written["pre_tokenizer"]["pattern"] = {"Regex": r"[\s\S]"}
+    policy.tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=Tokenizer.from_str(json.dumps(written)), pad_token="<pad>", bos_token="<bos>",
+        eos_token="<eos>", unk_token="<unk>", padding_side="left", model_max_length=128,
+        clean_up_tokenization_spaces=False,
+    )  # fmt: skip
+    return policy
+
+
+def test_with_words_of_several_tokens_the_score_is_of_the_whole_words():
+    """log P of each token of Yes and of No, one plain forward pass a word."""
+    policy = spelled()
+    judge = Judge(policy)
+    assert judge.answers == (policy.tokenizer.convert_tokens_to_ids(list("Yes")),
+                             policy.tokenizer.convert_tokens_to_ids(list("No")))  # fmt: skip
+    assert "Yes as 3 tokens and No as 2" in judge.explained()[0]
+    found = judge.score(PROMPTS, TEXTS, PRINCIPLES[:2])
+    for i, (prompt, text) in enumerate(zip(PROMPTS, TEXTS, strict=True)):
+        for j, principle in enumerate(PRINCIPLES[:2]):
+            total = {}
+            for word, answer in zip(("Yes", "No"), judge.answers, strict=True):
+                ids = policy.tokenizer(f"{prompt.text}{text}\n {principle}?")["input_ids"] + answer
+                with torch.no_grad():
+                    logp = policy.model(input_ids=torch.tensor([ids])).logits[0].double().log_softmax(-1)
+                places = range(len(ids) - len(answer) - 1, len(ids) - 1)
+                total[word] = sum(logp[at, token].item() for at, token in zip(places, answer, strict=True))
+            assert found[i, j].item() == pytest.approx(total["Yes"] - total["No"], abs=1e-4)
+    alone = torch.cat([judge.score(PROMPTS, TEXTS, [p], batch_tokens=1) for p in PRINCIPLES[:2]], 1)
+    torch.testing.assert_close(found, alone, atol=1e-5, rtol=1e-5)
+
+
+def test_words_of_several_tokens_are_learned_from(tmp_path):
+    made = RewardModel(task=DIRECT, policy=spelled(), report=lambda line: None, recipe=recipe(responses=64, epochs=1))
+    made.judge.answers, made.judge.several = answer_tokens(made.judge.policy.tokenizer), True
+    before = made.loss(list(range(32)))
+    before.backward()
+    assert before.item() > 0
+    assert sum(p.grad.abs().sum() for p in made.model.parameters() if p.grad is not None) > 0
+
+
+def test_single_tokens_are_scored_as_ever_to_the_bit():
+    """The path of single tokens, written out: two rows of the output layer, nothing else."""
+    policy = small()
+    judge = Judge(policy)
+    assert not judge.several
+    assert judge.explained() == []
+    rows = judge.rows(PROMPTS, TEXTS, [PRINCIPLES] * 3)
+    batch = pack(rows, policy.pad_id)
+    with torch.no_grad():
+        hidden = judge.hidden(batch)
+        states = hidden[batch.answer_row, batch.answer_at]
+        yes, no = policy.tokenizer.convert_tokens_to_ids(["Yes", "No"])
+        logits = F.linear(states, policy.model.get_output_embeddings().weight[torch.tensor([yes, no])])
+        assert torch.equal(judge.read(hidden, batch), logits[:, 0] - logits[:, 1])
+    assert [len(row.questions) for row in rows] == [len(PRINCIPLES)] * 3
 
 
 def test_a_leading_space_is_tried_where_the_bare_words_are_several_tokens():
@@ -162,7 +233,7 @@ def test_a_leading_space_is_tried_where_the_bare_words_are_several_tokens():
             known = {" Yes": [7], " No": [8]}
             return {"input_ids": known.get(text, [1, 2])}
 
-    assert answer_tokens(Spaced()) == (7, 8)
+    assert answer_tokens(Spaced()) == ([7], [8])
 
 
 def test_too_long_and_empty_principles_are_one_line():

@@ -56,6 +56,26 @@ def test_the_total_is_the_mean_or_minimum_of_the_principles_log_odds(checkpoint)
     assert clipped.total.abs().max() <= 0.01 < r.abs().max()
 
 
+def oracle_weighted(r, weights):
+    return [sum(w * x for w, x in zip(weights, row, strict=True)) / sum(weights) for row in r.tolist()]
+
+
+@pytest.mark.parametrize("weights", [[2.0, 1.0], [0.0, 3.0], [0.25, 0.25]])
+def test_a_weighted_total_is_the_weighted_mean(checkpoint, weights):
+    r = Judge.load(checkpoint).score(PROMPTS, [c.text for c in COMPLETIONS], [ANSWER, STEPS])
+    found = scored(make(checkpoint, combine="weighted", weights=weights), PROMPTS, COMPLETIONS)
+    assert found.total.tolist() == pytest.approx(oracle_weighted(r, weights), abs=1e-5)
+
+
+def test_without_principles_the_papers_fixed_one_is_asked(checkpoint):
+    lines: list[str] = []
+    found = scored(make(checkpoint, combine="none", report=lines.append), PROMPTS, COMPLETIONS)
+    r = Judge.load(checkpoint).score(PROMPTS, [c.text for c in COMPLETIONS], ["accuracy of information"])
+    assert torch.equal(found.total, r[:, 0])
+    assert set(found.components) == {"accuracy_information"}
+    assert "reward.principles are not used" in lines[0]
+
+
 def test_a_row_does_not_depend_on_its_company(checkpoint):
     reward = make(checkpoint)
     alone = torch.cat([scored(reward, [p], [c]).total for p, c in zip(PROMPTS, COMPLETIONS, strict=True)])
@@ -113,6 +133,12 @@ def test_short_names_are_distinct_metric_names():
         ({"principles": [ANSWER, f" {ANSWER} "]}, "one or more different principles"),
         ({"principles": ["word " * 200]}, "context of 128"),
         ({"combine": "max"}, "mean or min"),
+        ({"combine": "weighted"}, "one for each of the 2 principles"),
+        ({"combine": "weighted", "weights": [1.0]}, "one for each of the 2 principles"),
+        ({"combine": "weighted", "weights": [1.0, -1.0]}, "at least 0"),
+        ({"combine": "weighted", "weights": [0.0, 0.0]}, "one above it"),
+        ({"combine": "weighted", "weights": [1.0, float("nan")]}, "at least 0"),
+        ({"weights": [1.0, 1.0]}, "are for reward.combine=weighted, not mean"),
         ({"clip": 0.0}, "above 0"),
     ],
 )
@@ -132,6 +158,21 @@ def test_how_good_the_reward_model_was_goes_into_the_metrics(small_run, tmp_path
     )  # fmt: skip
     rows = [row for row in read_metrics(path) if row["kind"] == "reward_model"]
     assert rows == [{"kind": "reward_model", "step": 0, f"accuracy_true/{ANSWER}": 0.75}]
+
+
+def test_a_reward_model_that_reads_no_principles_is_refused(tmp_path):
+    from crucible.modules.rm_scalar import Scorer
+
+    policy = untrained(hidden_size=32, layers=1, heads=2, intermediate_size=32)
+    Scorer.on(policy, seed=0, notes={"kind": "bradley_terry", "task": "chain"}).save(tmp_path / "bt")
+    with pytest.raises(UserError, match="reads no principles; use reward=reward_model"):
+        make(tmp_path / "bt")
+
+
+def test_the_fixed_principle_needs_a_checkpoint(small_run):
+    options = ("reward._target_=crucible.rewards.rlbff.rlbff", "reward.combine=none", "model.context_length=128")
+    with pytest.raises(UserError, match=r"accuracy of information.*give reward.checkpoint"):
+        small_run("reward=rlbff", *options)
 
 
 def test_a_missing_checkpoint_is_one_line(tmp_path):

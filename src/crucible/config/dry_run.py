@@ -47,9 +47,9 @@ def written(config: Mapping[str, Any]) -> list[str]:
 
 
 def _samples(config: Mapping[str, Any]) -> bool:
-    """Does the algorithm take a `batch`, and evaluate by sampling? A reward model does neither."""
+    """Does the algorithm take a `batch`, and evaluate by sampling? A reward model of a recipe does neither."""
     target = config.get("algo", {}).get("_target_")
-    return target is None or "batch" in read(target).parameters
+    return target is None or ("batch" in read(target).parameters and not config["algo"].get("recipe"))
 
 
 def run_directory(config: Mapping[str, Any]) -> Path:

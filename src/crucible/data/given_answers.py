@@ -23,9 +23,11 @@ class AnswerColumns:
     rejected: str | None = None
     label: str | None = None
     weight: str | None = None
+    margin: str | None = None
+    score: str | None = None
 
     def named(self) -> list[str]:
-        columns = (self.completion, self.chosen, self.rejected, self.label, self.weight)
+        columns = (self.completion, self.chosen, self.rejected, self.label, self.weight, self.margin, self.score)
         return [column for column in columns if column is not None]
 
     def refuse_odd(self, name: str, prompt: str | None) -> None:
@@ -35,9 +37,14 @@ class AnswerColumns:
             raise UserError(f"data={name}: a pair needs both answers; give data.{lacking} as well")
         if self.completion is not None and self.chosen is not None:
             raise UserError(f"data={name}: a row holds a completion or a pair of answers; leave out one of the columns")
-        for option, column in (("label_column", self.label), ("weight_column", self.weight)):
+        of_completion = (("label_column", self.label), ("weight_column", self.weight), ("score_column", self.score))
+        for option, column in of_completion:
             if column is not None and self.completion is None:
                 raise UserError(f"data={name}: {option}={column} is about a completion; give completion_column too")
+        if self.margin is not None and self.chosen is None:
+            raise UserError(
+                f"data={name}: margin_column={self.margin} is about a pair; give chosen_column and rejected_column too"
+            )
         if prompt is None and self.chosen is None:
             raise UserError(
                 f"data={name}: prompt_column=null takes the prompt from what two answers begin with; give "
@@ -47,13 +54,16 @@ class AnswerColumns:
 
 @dataclass(frozen=True, slots=True)
 class GivenAnswers:
-    """What one row gives: a completion (with a weight, perhaps called desirable or not), or a pair."""
+    """What one row gives: a completion (with a weight, perhaps called desirable or not, or scored), or a pair (perhaps
+    with a margin)."""
 
     completion: str | None = None
     chosen: str | None = None
     rejected: str | None = None
     desirable: bool | None = None
     weight: float = 1.0
+    margin: float | None = None
+    score: float | None = None
 
     def __bool__(self) -> bool:
         return self.completion is not None or self.chosen is not None
@@ -67,7 +77,7 @@ def read_answers(row: Row, prompt: str | None, columns: AnswerColumns, *, option
     if optional and not all(has(row, column) for column in columns.named()):
         return cell(row, prompt or "prompt", "prompt"), GivenAnswers()
     if columns.chosen is not None and columns.rejected is not None:
-        return _pair(row, prompt, columns.chosen, columns.rejected)
+        return _pair(row, prompt, columns.chosen, columns.rejected, columns.margin)
     assert prompt is not None
     question = cell(row, prompt, "prompt")
     if columns.completion is None:
@@ -80,6 +90,7 @@ def read_answers(row: Row, prompt: str | None, columns: AnswerColumns, *, option
         completion=completion,
         desirable=None if columns.label is None else _label(cell(row, columns.label, "label"), columns.label),
         weight=1.0 if columns.weight is None else _weight(cell(row, columns.weight, "weight"), columns.weight),
+        score=None if columns.score is None else number(cell(row, columns.score, "score"), columns.score),
     )
 
 
@@ -104,13 +115,17 @@ def _answer(value: Any, column: str) -> str:
     return turns[0]["content"]
 
 
-def _pair(row: Row, prompt: str | None, chosen: str, rejected: str) -> tuple[Any, GivenAnswers]:
+def _pair(row: Row, prompt: str | None, chosen: str, rejected: str, margin: str | None) -> tuple[Any, GivenAnswers]:
     better, worse = cell(row, chosen, "chosen"), cell(row, rejected, "rejected")
     if prompt is None:
         question, better, worse = common_beginning(better, worse, chosen)
     else:
         question = cell(row, prompt, "prompt")
-    found = GivenAnswers(chosen=_answer(better, chosen), rejected=_answer(worse, rejected))
+    found = GivenAnswers(
+        chosen=_answer(better, chosen),
+        rejected=_answer(worse, rejected),
+        margin=None if margin is None else number(cell(row, margin, "margin"), margin),
+    )
     if found.chosen == found.rejected:
         raise Unusable(f'has the same answer in columns "{chosen}" and "{rejected}"')
     return question, found

@@ -21,8 +21,8 @@ class HuggingFace(Questions):
     `eval_config` and `eval_split`, by default its "test") evaluates on another data set altogether. Reference
     answers such as GSM8K's `... #### 72` are reduced to the final answer. The other options are those of
     `Questions`: answer_column, eval_prompt_column, eval_answer_column, completion_column, chosen_column,
-    rejected_column, label_column, weight_column, id_column, principle_column, reference, check, instruction, system,
-    chat, eval_share, eval_prompts, on_bad_row.
+    rejected_column, label_column, weight_column, margin_column, score_column, id_column, principle_column, reference,
+    check, instruction, system, chat, eval_share, eval_prompts, on_bad_row.
 
     Errors: UserError for a data set, split or column that is not there, and for unusable rows.
     """
@@ -47,7 +47,8 @@ class HuggingFace(Questions):
         asked = [*_some(prompt_column), *_some(answer)]
         asked += AnswerColumns(
             options.get("completion_column"), options.get("chosen_column"), options.get("rejected_column"),
-            options.get("label_column"), options.get("weight_column"),
+            options.get("label_column"), options.get("weight_column"), options.get("margin_column"),
+            options.get("score_column"),
         ).named()  # fmt: skip
         own = [*_some(options.get("eval_prompt_column") or prompt_column)]
         own += _some(options.get("eval_answer_column") or answer)

@@ -15,8 +15,8 @@ class Jsonl(Questions):
     """The rows of the file `path`; those of `eval_path`, or the share `eval_share` by hash, are held out.
 
     The other options are those of `Questions`: answer_column, eval_prompt_column, eval_answer_column,
-    completion_column, chosen_column, rejected_column, label_column, weight_column, id_column, principle_column,
-    reference, check, instruction, system, chat, eval_share, eval_prompts, on_bad_row.
+    completion_column, chosen_column, rejected_column, label_column, weight_column, margin_column, score_column,
+    id_column, principle_column, reference, check, instruction, system, chat, eval_share, eval_prompts, on_bad_row.
 
     Errors: UserError for a file that is missing, empty or unreadable, and for unusable rows.
     """

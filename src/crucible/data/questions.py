@@ -21,11 +21,12 @@ from crucible.data.rows import (
     preferences_of,
     prompts_of,
     read_rows,
+    scored_of,
 )
 from crucible.data.split import split_of
 from crucible.errors import UserError
 from crucible.rewards.base import PerSample
-from crucible.types import Completion, Demonstration, Labelled, Preference, Prompt
+from crucible.types import Completion, Demonstration, Labelled, Preference, Prompt, Scored
 
 _SHOWN = 5  # reasons named in a message
 
@@ -41,6 +42,8 @@ class QuestionOptions(TypedDict, total=False):
     rejected_column: str | None
     label_column: str | None
     weight_column: str | None
+    margin_column: str | None
+    score_column: str | None
     id_column: str | None
     principle_column: str | None
     reference: Mapping[str, str] | None
@@ -68,10 +71,11 @@ class Questions:
 
     Answers to learn from: `completion_column` a worked answer (a text, or a message by the assistant; the same column
     as the prompt: a conversation that ends with it), with `weight_column` a factor on its loss and `label_column`
-    whether it is a good one; or `chosen_column` and `rejected_column`, two answers of which the first is better. With
-    `prompt_column` None the prompt is what the two begin with. A question may then have several rows. Evaluation rows
-    of their own may lack them. Where answers to learn from are there, `answer_column` and `check` may both be None:
-    nothing tells right from wrong then, and `judges` is False.
+    whether it is a good one or `score_column` a number for it; or `chosen_column` and `rejected_column`, two answers of
+    which the first is better, with `margin_column` by how much (0: a tie). With `prompt_column` None the prompt is what
+    the two begin with. A question may then have several rows. Evaluation rows of their own may lack them. Where answers
+    to learn from are there, `answer_column` and `check` may both be None: nothing tells right from wrong then, and
+    `judges` is False.
 
     Without evaluation rows of its own (`held_out` None), the share `eval_share` of the questions is held
     out by a hash of the question, so adding or reordering rows moves no other row across the split.
@@ -98,6 +102,8 @@ class Questions:
         rejected_column: str | None = None,
         label_column: str | None = None,
         weight_column: str | None = None,
+        margin_column: str | None = None,
+        score_column: str | None = None,
         id_column: str | None = None,
         principle_column: str | None = None,
         reference: Mapping[str, str] | None = None,
@@ -115,7 +121,9 @@ class Questions:
             dials.whole(name, "eval_prompts", eval_prompts, 1)
         if on_bad_row not in ("refuse", "skip"):
             raise UserError(f"data={name}: on_bad_row is {on_bad_row!r}; it must be refuse or skip")
-        answers = AnswerColumns(completion_column, chosen_column, rejected_column, label_column, weight_column)
+        answers = AnswerColumns(
+            completion_column, chosen_column, rejected_column, label_column, weight_column, margin_column, score_column
+        )
         answers.refuse_odd(name, prompt_column)
         self.judges = answer_column is not None or check is not None
         if not self.judges and not answers.named():
@@ -205,6 +213,13 @@ class Questions:
 
     def held_out_labelled(self) -> Sequence[Labelled]:
         return labelled_of(self._held_out)
+
+    def scored(self) -> Sequence[Scored]:
+        """The answers of the training rows that have a score."""
+        return scored_of(self._items)
+
+    def held_out_scored(self) -> Sequence[Scored]:
+        return scored_of(self._held_out)
 
     def judge(self, prompts: Sequence[Prompt], texts: Sequence[str]) -> list[bool | None]:
         """True success of each answer: at least half of `check`'s reward; None where nothing tells."""

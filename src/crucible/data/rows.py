@@ -11,7 +11,7 @@ from crucible.data.answers import gold_answer
 from crucible.data.cells import Row, Unusable, cell, messages, scalar, text
 from crucible.data.given_answers import AnswerColumns, GivenAnswers, read_answers
 from crucible.data.split import content_id
-from crucible.types import Demonstration, Labelled, Preference, Prompt
+from crucible.types import Demonstration, Labelled, Preference, Prompt, Scored
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,8 +138,14 @@ def demonstrations_of(items: Iterable[Item]) -> tuple[Demonstration, ...]:
 
 def preferences_of(items: Iterable[Item]) -> tuple[Preference, ...]:
     """The pairs."""
-    found = ((item.prompt, item.answers.chosen, item.answers.rejected) for item in items)
-    return tuple(Preference(prompt, a, b) for prompt, a, b in found if a is not None and b is not None)
+    found = ((item.prompt, item.answers.chosen, item.answers.rejected, item.answers.margin) for item in items)
+    return tuple(Preference(prompt, a, b, m) for prompt, a, b, m in found if a is not None and b is not None)
+
+
+def scored_of(items: Iterable[Item]) -> tuple[Scored, ...]:
+    """The completions with a score."""
+    found = ((item.prompt, item.answers.completion, item.answers.score) for item in items)
+    return tuple(Scored(prompt, text, score) for prompt, text, score in found if text is not None and score is not None)
 
 
 def labelled_of(items: Iterable[Item]) -> tuple[Labelled, ...]:

@@ -6,7 +6,6 @@ One epoch of Lightning is one pass over the judged responses, one batch is one o
 from __future__ import annotations
 
 import json
-import math
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -26,7 +25,7 @@ from crucible.modules import rm_data, rm_metrics
 from crucible.modules.random_state import random_state, restore_random_state
 from crucible.modules.rm_proofreader import copied, trained_proofreader
 from crucible.modules.rm_questions import pack
-from crucible.modules.rm_recipe import RewardModelRecipe, cache_folder
+from crucible.modules.rm_recipe import RewardModelRecipe, cache_folder, learning_rate
 from crucible.modules.rm_scorer import Judge, teach_words
 from crucible.modules.updates import no_loader
 from crucible.policy import Policy
@@ -102,6 +101,8 @@ class RewardModel(pl.LightningModule):
                 torch.manual_seed(recipe.seed)
                 teach_words(base, [w for p in task.principles() for w in wordings(p)])
         self.judge = Judge(base, proofreader=proofreader, feedback=self.examples.training)
+        for line in self.judge.explained():
+            report(line)
         self.policy, self.model = self.judge, base.model.train()
         train = self.examples.train = [e for e in self.examples.train if e.principles]
         self.rows = self.judge.rows([e.prompt for e in train], [e.text for e in train], [e.principles for e in train])
@@ -161,8 +162,7 @@ class RewardModel(pl.LightningModule):
         if update % 25 == 24:
             spent, total = time.perf_counter() - self.epoch_started, self.updates_per_epoch * self.epochs
             self.report(
-                f"reward model: update {self.updates_done}/{total}, loss {loss.item():.3f}, "
-                f"{spent:.0f} s this epoch"
+                f"reward model: update {self.updates_done}/{total}, loss {loss.item():.3f}, {spent:.0f} s this epoch"
             )
         if update == self.updates_per_epoch - 1:
             self.end_epoch()
@@ -184,6 +184,7 @@ class RewardModel(pl.LightningModule):
             "time/eval_s": time.perf_counter() - trained,
         }  # fmt: skip
         self.judge.notes = {
+            "kind": "principle",
             "recipe": self.recipe.described(),
             "task": self.task.name,
             "counts": self.examples.training.counts,
@@ -207,12 +208,7 @@ class RewardModel(pl.LightningModule):
         optimizer = torch.optim.AdamW(
             self.model.parameters(), lr=r.learning_rate, betas=(0.9, 0.98), weight_decay=r.weight_decay
         )
-        total = self.updates_per_epoch * self.epochs
-
-        def rate(n: int) -> float:
-            rise = min(1.0, (n + 1) / max(1, r.rise_steps))
-            return rise * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * min(1.0, n / total))))
-
+        rate = learning_rate(r.rise_steps, self.updates_per_epoch * self.epochs)
         return {"optimizer": optimizer, "lr_scheduler": torch.optim.lr_scheduler.LambdaLR(optimizer, rate)}
 
     # -- resume --------------------------------------------------------------------------------

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import cycle
+from itertools import cycle, islice
 from typing import Any
 
 from crucible.errors import UserError
@@ -15,11 +16,11 @@ from crucible.feedback.consensus import Consensus
 from crucible.feedback.extract import RuleExtractor
 from crucible.feedback.pipeline import Outcome
 from crucible.feedback.records import FeedbackTask, Response
-from crucible.feedback.responses import Generate, collect
+from crucible.feedback.responses import SAMPLES_PER_PROMPT, Generate, collect
 from crucible.modules.rm_recipe import RewardModelRecipe
 from crucible.types import Prompt
 
-_TASK_METHODS = ("principles", "paraphrases", "fulfils", "demonstrate", "corrupt")
+TASK_METHODS = ("principles", "paraphrases", "fulfils", "demonstrate", "corrupt")
 
 
 @dataclass(slots=True)
@@ -73,7 +74,7 @@ def make(task: Any, recipe: RewardModelRecipe, generate: Generate | None, report
         )  # fmt: skip
         return examples_of(found, outcome), outcome
 
-    written = task.train_prompts(random.Random(f"reward model {seed}"))
+    written = repeated(task.train_prompts(random.Random(f"reward model {seed}")), recipe, sampled=generate is not None)
     sampled = task.train_prompts(random.Random(f"reward model samples {seed}"))
     train, outcome = judged(responses(written, sampled, recipe.responses, 2 * seed), 0, report)
     shown = list(task.eval_prompts())
@@ -83,9 +84,17 @@ def make(task: Any, recipe: RewardModelRecipe, generate: Generate | None, report
     return Examples(train, held, outcome, held_outcome)
 
 
+def repeated(prompts: Iterator[Prompt], recipe: RewardModelRecipe, *, sampled: bool) -> Iterator[Prompt]:
+    """The prompts of responses written by program, in rounds, so that each gets `responses_per_prompt` of them."""
+    if recipe.responses_per_prompt == 1:
+        return prompts
+    samples = round(recipe.responses * recipe.sample_share / SAMPLES_PER_PROMPT) * SAMPLES_PER_PROMPT if sampled else 0
+    return cycle(list(islice(prompts, math.ceil((recipe.responses - samples) / recipe.responses_per_prompt))))
+
+
 def refuse_uncheckable(task: Any) -> None:
     """Errors: UserError for a task that feedback cannot be made for."""
-    missing = [name for name in _TASK_METHODS if not hasattr(task, name)]
+    missing = [name for name in TASK_METHODS if not hasattr(task, name)]
     if missing:
         raise UserError(
             f"data={task.name} cannot be used to train a principle reward model: it has no {missing[0]}(); "

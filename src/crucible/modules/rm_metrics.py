@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from crucible.modules import rm_ranking
 from crucible.modules.rm_data import Example
 from crucible.modules.rm_scorer import Judge
 
@@ -57,6 +58,7 @@ def measure(judge: Judge, task: Any, examples: Sequence[Example]) -> dict[str, f
             out[f"rm/sampled/accuracy_true/{p}"] = right[sampled, i].float().mean().item()
             groups = [e.prompt.id for e, s in zip(examples, sampled.tolist(), strict=True) if s]
             out[f"rm/sampled/auc_within/{p}"] = auc_within(scores[sampled, i], truth[sampled, i], groups)
+    out |= _ranking(judge, task, examples, scores, truth)
     judged = [e for e in examples if e.principles]
     hits = [
         (r > 0) == label
@@ -65,6 +67,26 @@ def measure(judge: Judge, task: Any, examples: Sequence[Example]) -> dict[str, f
     ]
     out["rm/accuracy_consensus"] = sum(hits) / len(hits) if hits else math.nan
     return {name: value for name, value in out.items() if not math.isnan(value)}
+
+
+def _ranking(judge: Judge, task: Any, examples: Sequence[Example], scores: Tensor, truth: Tensor) -> dict[str, float]:
+    """The measures that scalar reward models have too: of the mean r over the principles, and on hard and easy pairs of
+    r of each principle as well."""
+    principles = list(task.principles())
+    found = rm_ranking.of_responses(scores.mean(1), truth, examples, principles)
+    out = {"rm/pair_accuracy_true": found["rm/pair_accuracy_true"]}
+    for name, pairs in zip(("hard", "easy"), rm_ranking.contrasts(task), strict=True):
+        if not pairs:
+            continue
+        asked = rm_ranking.of_contrasts(lambda shown, said: with_mean(judge.score(shown, said, principles)), pairs)
+        out[f"rm/pair_accuracy_{name}"] = asked[-1].item()
+        out |= {f"rm/pair_accuracy_{name}/{p}": asked[i].item() for i, p in enumerate(principles)}
+    return out
+
+
+def with_mean(r: Tensor) -> Tensor:
+    """(N, P) -> (N, P + 1), the mean behind."""
+    return torch.cat([r, r.mean(1, keepdim=True)], 1)
 
 
 def _own_questions(judge: Judge, examples: Sequence[Example]) -> list[list[float]]:

@@ -24,22 +24,27 @@ SEPARATOR = "\n"
 WORDS = ("Yes", "No")
 
 
-def answer_tokens(tokenizer: Any) -> tuple[int, int]:
-    """The ids of Yes and No, as the first token after a question: bare, or with a leading space."""
-    for form in ("{}", " {}"):
-        ids = [tokenizer(form.format(w), add_special_tokens=False)["input_ids"] for w in WORDS]
-        unknown = getattr(tokenizer, "unk_token_id", None)
-        if all(len(i) == 1 and i[0] != unknown for i in ids) and ids[0] != ids[1]:
-            return ids[0][0], ids[1][0]
+def answer_tokens(tokenizer: Any) -> tuple[list[int], list[int]]:
+    """The tokens of Yes and No behind a question: one each, bare or with a leading space, where the tokenizer has them;
+    else the bare words as several. Errors: UserError where it cannot write or cannot tell them apart."""
+    unknown = getattr(tokenizer, "unk_token_id", None)
+    forms = [
+        [list(tokenizer(space + word, add_special_tokens=False)["input_ids"]) for word in WORDS] for space in ("", " ")
+    ]
+    for yes, no in (*[pair for pair in forms if max(map(len, pair)) == 1], *forms):
+        written = yes and no and unknown not in (*yes, *no)
+        if written and yes != no and yes != no[: len(yes)] and no != yes[: len(no)]:
+            return yes, no
     raise UserError(
-        "reward model: the tokenizer does not write Yes and No as single tokens, which the score "
-        "log P(Yes) - log P(No) needs; choose a base whose tokenizer does"
+        "reward model: the tokenizer cannot write Yes and No, or writes them alike, and the score is log P(Yes) - "
+        "log P(No); choose a base whose tokenizer can"
     )
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One response with its questions, as token ids."""
+    """One response with its questions, as token ids. Where the answers are several tokens, each question stands there
+    twice: before all but the last token of Yes, and before those of No."""
 
     prefix: list[int]
     questions: list[list[int]]
@@ -84,8 +89,8 @@ def question_ids(tokenizer: Any, context_length: int, principle: str) -> list[in
 class Asker:
     """Turns texts into rows of token ids for one policy's tokenizer."""
 
-    def __init__(self, policy: Policy) -> None:
-        self.policy = policy
+    def __init__(self, policy: Policy, endings: Sequence[list[int]] = ([],)) -> None:
+        self.policy, self.endings = policy, endings
         self._questions: dict[str, list[int]] = {}
 
     def question(self, principle: str) -> list[int]:
@@ -100,7 +105,7 @@ class Asker:
         for prompt, text, asked in zip(prompts, texts, principles, strict=True):
             if prompt.id not in cache:
                 cache[prompt.id] = self.policy.token_ids([prompt])[0]
-            questions = [self.question(p) for p in asked]
+            questions = [[*self.question(p), *ending] for p in asked for ending in self.endings]
             prefix = [*cache[prompt.id], *self._ids(text), *self._ids(SEPARATOR)]
             longest = len(prefix) + max(map(len, questions), default=0)
             if longest > self.policy.context_length:

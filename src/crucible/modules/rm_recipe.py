@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 from crucible.errors import UserError
+from crucible.modules.options import AdamW
 
 if TYPE_CHECKING:
+    import torch
+
     from crucible.feedback.embed import Embedder
 
 _SHARES = ("demonstration_share", "sample_share", "own_words_rate", "reword_rate", "fabrication_rate")
-_COUNTS = ("responses", "epochs", "batch_responses", "held_out_responses", "max_tokens")
+_COUNTS = ("responses", "epochs", "batch_responses", "held_out_responses", "max_tokens", "responses_per_prompt")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +25,8 @@ class RewardModelRecipe:
     """How the miniature reward model is made. Paper: 2509.21319; its optimisation settings were not found.
 
     Feedback: `responses` answers to training prompts, of which `demonstration_share` are demonstrations and
-    `sample_share` are samples of the start policy (at most `max_tokens` long), the rest flawed by program;
+    `sample_share` are samples of the start policy (at most `max_tokens` long), the rest flawed by program; prompts of
+    those written by program get `responses_per_prompt` of them (paper: 2), samples four each;
     one simulated annotator for each of `error_rates`; the extractor's `own_words_rate`, `reword_rate`,
     `fabrication_rate`; `evidence_threshold` (paper: 60, strict), `tau` (paper: 0.8, strict), `embedder`.
     Training: `epochs` over the responses, `batch_responses` in a step; AdamW with `learning_rate`, rising
@@ -37,6 +42,7 @@ class RewardModelRecipe:
     demonstration_share: Annotated[float, "0 to 1"] = 0.3
     sample_share: Annotated[float, "0 to 1"] = 0.4
     max_tokens: Annotated[int, ">= 1"] = 32
+    responses_per_prompt: Annotated[int, ">= 1"] = 1
     error_rates: Sequence[float] = (0.03, 0.08, 0.15)
     own_words_rate: Annotated[float, "0 to 1"] = 0.05
     reword_rate: Annotated[float, "0 to 1"] = 0.3
@@ -90,11 +96,49 @@ class RewardModelRecipe:
         return plain | {"embedder": f"{type(self.embedder).__name__} {options}"}
 
 
+def learning_rate(rise_steps: int, total: int) -> Callable[[int], float]:
+    """The share of the learning rate at update n: a linear rise, and a cosine down to a twentieth at `total`."""
+
+    def rate(n: int) -> float:
+        rise = min(1.0, (n + 1) / max(1, rise_steps))
+        return rise * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * min(1.0, n / total))))
+
+    return rate
+
+
+@dataclass(frozen=True, kw_only=True)
+class CosineAdamW(AdamW):
+    """The optimiser of a recipe, for modules that take a run's."""
+
+    total: int
+
+    @classmethod
+    def of(cls, recipe: RewardModelRecipe, total: int) -> CosineAdamW:
+        return cls(
+            lr=recipe.learning_rate, warmup_updates=recipe.rise_steps, weight_decay=recipe.weight_decay, beta1=0.9,
+            beta2=0.98, max_grad_norm=recipe.max_grad_norm, total=total,
+        )  # fmt: skip
+
+    def build(
+        self, parameters: Iterable[torch.nn.Parameter], *more: dict[str, Any]
+    ) -> tuple[torch.optim.Optimizer, torch.optim.lr_scheduler.LambdaLR]:
+        import torch
+
+        optimizer, _ = super().build(parameters, *more)
+        for group in optimizer.param_groups:  # a schedule that was made sets the rate of the first update
+            group["lr"] = self.lr
+            group.pop("initial_lr", None)
+        return optimizer, torch.optim.lr_scheduler.LambdaLR(optimizer, learning_rate(self.warmup_updates, self.total))
+
+
 SOURCES = ("feedback/*.py", "modules/rm_*.py", "modules/reward_model.py", "policy/*.py", "rollout/*.py")
+SCALAR_SOURCES = ("algorithms/reward_models/*.py", "modules/offline.py", "modules/given_rows.py", "modules/deck.py")
 
 
-def cache_folder(cache_dir: str | Path, *, recipe: RewardModelRecipe, task: Any, policy: Any) -> Path:
-    """Where the reward model of this recipe, task, start policy and code is kept."""
+def cache_folder(
+    cache_dir: str | Path, *, recipe: RewardModelRecipe, task: Any, policy: Any, kind: Mapping[str, Any] | None = None
+) -> Path:
+    """Where the reward model of this recipe, task, start policy and code is kept; `kind`: of a scalar one."""
     import json
     from hashlib import blake2b
 
@@ -103,9 +147,12 @@ def cache_folder(cache_dir: str | Path, *, recipe: RewardModelRecipe, task: Any,
     root = Path(__file__).parents[1]
     digest = blake2b(digest_size=8)
     described = {"recipe": recipe.described(), "task": warmup_cache.signature(task)}
+    if kind is not None:
+        described["kind"] = dict(kind)
     digest.update(json.dumps(described, sort_keys=True, default=str).encode())
     package = type(task).__module__.rpartition(".")[0]
-    files = {f for pattern in SOURCES for f in root.glob(pattern)}
+    patterns = SOURCES if kind is None else (*SOURCES, *SCALAR_SOURCES)
+    files = {f for pattern in patterns for f in root.glob(pattern)}
     if package.startswith("crucible."):
         files |= set(root.joinpath(*package.split(".")[1:]).glob("*.py"))
     for file in sorted(files):

@@ -6,7 +6,7 @@ import json
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 import torch.nn.functional as F
@@ -39,7 +39,11 @@ def read_notes(folder: Path) -> dict[str, Any]:
 
 
 class Judge:
-    """Scores (prompt, response, principle). 2509.21319: P(Yes | Yes or No) = sigmoid(r)."""
+    """Scores (prompt, response, principle). 2509.21319: P(Yes | Yes or No) = sigmoid(r).
+
+    Where the tokenizer writes Yes or No as several tokens, their log-probs are sums over those (`several`): ours, the
+    paper's models have them as one.
+    """
 
     def __init__(
         self,
@@ -52,9 +56,20 @@ class Judge:
         self.proofreader = proofreader
         self.notes = notes or {}
         self.feedback = feedback
-        self.yes, self.no = answer_tokens(policy.tokenizer)
-        self.asker = Asker(policy)
+        self.answers = answer_tokens(policy.tokenizer)
+        self.several = max(map(len, self.answers)) > 1
+        self.asker = Asker(policy, [answer[:-1] for answer in self.answers] if self.several else ([],))
         self.seen_ids = policy.seen_ids
+
+    def explained(self) -> list[str]:
+        """What is to be said of the scores: a line where the answers are several tokens, else none."""
+        if not self.several:
+            return []
+        yes, no = map(len, self.answers)
+        return [
+            f"reward model: the tokenizer writes Yes as {yes} tokens and No as {no}; log P(Yes) - log P(No) is of the "
+            "whole words, the sums of their tokens' log-probabilities"
+        ]
 
     def rows(self, prompts: Sequence[Prompt], texts: Sequence[str], principles: Sequence[Sequence[str]]) -> list[Row]:
         """What the judge reads of each response: the text, marked where there is a proofreader."""
@@ -74,12 +89,26 @@ class Judge:
 
     def read(self, hidden: Tensor, batch: Packed) -> Tensor:
         """(K,) r of every question in the batch."""
-        return self.log_odds(hidden[batch.answer_row.to(hidden.device), batch.answer_at.to(hidden.device)])
+        row, at = batch.answer_row.to(hidden.device), batch.answer_at.to(hidden.device)
+        if self.several:
+            yes, no = (self.logps(hidden, row[i::2], at[i::2], answer) for i, answer in enumerate(self.answers))
+            return yes - no
+        return self.log_odds(hidden[row, at])
+
+    def logps(self, hidden: Tensor, row: Tensor, at: Tensor, answer: list[int]) -> Tensor:
+        """(K,) log P of an answer of several tokens, float32: the sum over its tokens, each after those before it.
+
+        `at` (K,): the place of its last token but one, the question's last where it has one alone.
+        """
+        head, total = self.policy.model.get_output_embeddings(), torch.zeros(len(row), device=hidden.device)
+        for back, token in enumerate(reversed(answer)):
+            total = total + head(hidden[row, at - back]).float().log_softmax(-1)[:, token]
+        return total
 
     def log_odds(self, states: Tensor) -> Tensor:
         """(K,) logit(Yes) - logit(No), float32, of states (K, D). Only two rows of the output layer are used."""
         head = self.policy.model.get_output_embeddings()
-        pair = torch.tensor([self.yes, self.no], device=states.device)
+        pair = torch.tensor([answer[0] for answer in self.answers], device=states.device)
         bias = head.bias[pair] if getattr(head, "bias", None) is not None else None
         logits = F.linear(states, head.weight[pair], bias).float()
         return logits[:, 0] - logits[:, 1]
@@ -111,7 +140,8 @@ class Judge:
         for chosen in batches_by_length(rows, batch_tokens):
             batch = pack([rows[i] for i in chosen], self.policy.pad_id)
             r = self.read(self.hidden(batch), batch).cpu()
-            for i, values in zip(chosen, r.split([len(rows[i].questions) for i in chosen]), strict=True):
+            asked_of = [len(principles[once[i]]) for i in chosen]
+            for i, values in zip(chosen, r.split(asked_of), strict=True):
                 out[i] = values
         self.policy.model.train(training)
         place = {i: at for at, i in enumerate(once)}
@@ -120,23 +150,7 @@ class Judge:
     def save(self, path: str | Path) -> None:
         """A Hugging Face folder with reward_model.json and the feedback it learnt from (feedback/), complete or
         not at all; an earlier one is replaced."""
-        path = Path(path)
-        whole = path.with_name(f"{path.name}.new")
-        shutil.rmtree(whole, ignore_errors=True)
-        try:
-            whole.parent.mkdir(parents=True, exist_ok=True)
-            self.policy.save(whole)
-            notes = dict(self.notes)
-            if self.proofreader is not None:
-                self.proofreader.policy.save(whole / PROOFREADER)
-                notes["proofread_threshold"] = self.proofreader.threshold
-            if self.feedback is not None:
-                self.feedback.save(whole / "feedback")
-            (whole / NOTES).write_text(json.dumps(notes, indent=1) + "\n")
-        except OSError as e:
-            raise UserError(f"cannot write the reward model to {path}: {e.strerror}; set cache_dir") from None
-        shutil.rmtree(path, ignore_errors=True)
-        whole.rename(path)
+        save_folder(Path(path), self.policy, self.notes, self.proofreader, self.feedback)
 
     @classmethod
     def load(cls, path: str | Path) -> Judge:
@@ -150,7 +164,35 @@ class Judge:
         return cls(policy, notes, proofreader=proofreader)
 
 
-def batches_by_length(rows: Sequence[Row], batch_tokens: int) -> list[list[int]]:
+def save_folder(
+    path: Path, policy: Policy, notes: dict[str, Any], proofreader: Proofreader | None, feedback: Outcome | None
+) -> None:
+    """A reward model's folder: the Hugging Face one of `policy`, the proofreader's, the feedback's, and the notes."""
+    whole = path.with_name(f"{path.name}.new")
+    shutil.rmtree(whole, ignore_errors=True)
+    try:
+        whole.parent.mkdir(parents=True, exist_ok=True)
+        policy.save(whole)
+        if proofreader is not None:
+            proofreader.policy.save(whole / PROOFREADER)
+            notes = {**notes, "proofread_threshold": proofreader.threshold}
+        if feedback is not None:
+            feedback.save(whole / "feedback")
+        (whole / NOTES).write_text(json.dumps(notes, indent=1) + "\n")
+    except OSError as e:
+        raise UserError(f"cannot write the reward model to {path}: {e.strerror}; set cache_dir") from None
+    shutil.rmtree(path, ignore_errors=True)
+    whole.rename(path)
+
+
+class Sized(Protocol):
+    """What goes through a model together with others: its tokens, padding of its own included."""
+
+    @property
+    def tokens(self) -> int: ...
+
+
+def batches_by_length(rows: Sequence[Sized], batch_tokens: int) -> list[list[int]]:
     """Row numbers, longest first, in batches of at most `batch_tokens` padded tokens (at least one row)."""
     out: list[list[int]] = []
     for i in sorted(range(len(rows)), key=lambda i: -rows[i].tokens):

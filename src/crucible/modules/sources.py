@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from crucible.errors import UserError
-from crucible.types import Demonstrated, Demonstration, Judged, Labelled, Preference, Preferred
+from crucible.types import Demonstrated, Demonstration, Judged, Labelled, Preference, Preferred, Scored
 
 T = TypeVar("T")
 
@@ -77,6 +77,16 @@ def labelled(task: Any) -> Source[Labelled]:
         kept = [one(prompt, random.Random(f"held out {prompt.id}")) for prompt in task.eval_prompts()]
         return Source(None, written, kept)
     raise UserError(_lacking(task, "answers called good or bad", "data.completion_column=... data.label_column=..."))
+
+
+def scored(task: Any) -> Source[Scored]:
+    """Answers with a number, of a data set that has them. Errors: UserError."""
+    if pool := task.scored() if hasattr(task, "scored") else ():
+        return Source(pool, None, held_out(task, "scored"))
+    raise UserError(
+        f"data={task.name} has no scored answers to learn from: use data=jsonl or data=hf with "
+        "data.completion_column=... data.score_column=..."
+    )
 
 
 def held_out(task: Any, kind: str) -> Sequence[Any]:
