@@ -30,6 +30,8 @@ class Outcome:
 def arguments(case: Case, folder: Path) -> list[str]:
     """The command line as a program gets it. Options of a small run come first, so that the case has the last word."""
     program, *words = shlex.split(case.command.replace("{here}", str(folder)))
+    if program == "-m":
+        program, words = f"src/{words[0].replace('.', '/')}/__main__.py", words[1:]
     small = [option for option in SMALL if not option.startswith(case.but)] if case.small else []
     return [str(ROOT / program), *small, *words]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.bad_input.case import Case
 from tests.bad_input.topics import (
     analysis,
+    chosen_data,
     command_line,
     data_files,
     environment,
@@ -16,5 +17,5 @@ from tests.bad_input.topics import (
     sweeps,
 )
 
-TOPICS = (command_line, options, numbers, data_files, models, rewards, runs, environment, sweeps, analysis)
+TOPICS = (command_line, options, numbers, data_files, models, rewards, runs, environment, sweeps, chosen_data, analysis)
 CASES: tuple[Case, ...] = tuple(case for topic in TOPICS for case in topic.CASES)

@@ -53,9 +53,8 @@ def annotate(
     """
     if on_failure not in ("stop", "leave"):
         raise UserError(f"on_failure={on_failure}: stop or leave")
-    with explained("cannot write", out):
-        out.parent.mkdir(parents=True, exist_ok=True)
-        if out.exists():
+    if out.exists():
+        with explained("cannot write", out):
             repair(out)
     rest = iter(chains)
     done = 0
@@ -70,10 +69,12 @@ def annotate(
             done += 1
         if done:
             report(f"{out}: {done:,} chains were annotated before")
+    part = list(islice(rest, TOGETHER))  # before there is a file: chains that cannot be read leave none
     with explained("cannot write", out):
+        out.parent.mkdir(parents=True, exist_ok=True)
         writer = JsonlWriter(out)
     try:
-        while part := list(islice(rest, TOGETHER)):
+        while part:
             for chain, found in zip(part, annotator(part), strict=True):
                 if isinstance(found, Failed):
                     if on_failure == "stop":
@@ -93,6 +94,7 @@ def annotate(
             report(f"{out}: {done:,} chains annotated")
             if stop():
                 break
+            part = list(islice(rest, TOGETHER))
     finally:
         writer.close()
     return done
