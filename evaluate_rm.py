@@ -7,8 +7,8 @@ python evaluate_rm.py benchmark=judgebench judge=endpoint asked=pair endpoint=ht
     endpoint_model=NAME data=FILE out=DIR
 
 benchmark= rm_bench, judgebench, rewardbench2 or principles. judge= the folder of a reward model (of algo=rm_principle,
-or a sequence classifier with one output), length, random, constant, or endpoint. The same command goes on where it
-was stopped. docs/reward_benchmarks.md has the rest.
+or a sequence classifier with one output; of algo=rm_genrm with asked=verdict), length, random, constant, or endpoint.
+The same command goes on where it was stopped. docs/reward_benchmarks.md has the rest.
 """
 
 from __future__ import annotations

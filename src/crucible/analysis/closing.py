@@ -7,6 +7,13 @@ from pathlib import Path
 from crucible.analysis.summary import before_after_table
 
 
+def _class(run: Path) -> str:
+    """The class that opens policy/: of a scalar reward model, which scores and writes nothing, another one."""
+    config = run / "policy" / "config.json"
+    scalar = config.is_file() and "ForSequenceClassification" in config.read_text(encoding="utf-8")
+    return "AutoModelForSequenceClassification" if scalar else "AutoModelForCausalLM"
+
+
 def closing_words(run: Path) -> str:
     """The before/after table, the run directory, and the three commands a user would want next."""
     return "\n".join(
@@ -17,7 +24,7 @@ def closing_words(run: Path) -> str:
             "next:",
             f"  python -m crucible.analysis.summary {run}          # this table again",
             f"  python train.py --config-dir {run} --config-name config seed=2    # the same with another seed",
-            f"  python -c \"from transformers import AutoModelForCausalLM as M; M.from_pretrained('{run}/policy')\""
+            f"  python -c \"from transformers import {_class(run)} as M; M.from_pretrained('{run}/policy')\""
             "    # load the policy",
         ]
     )

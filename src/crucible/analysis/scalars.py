@@ -11,6 +11,8 @@ accuracy                   avg@n of the last evaluation; accuracy_before, accura
                            (best - last), accuracy_gain (last - first)
 pass@4                     pass@k of the last evaluation, out of right answers by problem; pass@4_before: of the first
 evaluated(data/recall)     a metric of the last evaluation; evaluated_before(...): of the first
+gained(data/recall)        last - first
+evaluated(a - b)           the difference of two metrics of the same evaluation
 reward_gap                 mean reward - avg@n of the last evaluation: rewarded minus true success, for rewards that
                            mean success (0 to 1)
 """
@@ -87,8 +89,11 @@ def scalar(run: Measured, text: str) -> float | None:
     match = CALL.fullmatch(text.strip())
     if match is not None and match["name"] in EVALUATED:
         return _evaluated(run, match["metric"].strip(), EVALUATED[match["name"]])
+    if match is not None and match["name"] == "gained":
+        first, last = (_evaluated(run, match["metric"].strip(), at) for at in (0, -1))
+        return None if first is None or last is None else last - first
     if match is None or match["name"] not in OVER_CURVE:
-        known = [*OVER_SCORES, GAP, "pass@K", *(f"{name}(METRIC)" for name in (*OVER_CURVE, *EVALUATED))]
+        known = [*OVER_SCORES, GAP, "pass@K", *(f"{name}(METRIC)" for name in (*OVER_CURVE, *EVALUATED, "gained"))]
         raise UserError(f"{text!r} is no value of a run: one of {', '.join(known)}{nearest(text, OVER_SCORES)}")
     curve = run.curve(match["metric"].strip())
     value = float("nan") if curve is None else OVER_CURVE[match["name"]](curve)
@@ -102,5 +107,9 @@ def _pass_at(run: Measured, k: int, *, first: bool) -> float | None:
 
 
 def _evaluated(run: Measured, metric: str, at: int) -> float | None:
-    values = [row[metric] for row in run.rows if is_number(row.get(metric))]
-    return float(values[at]) if values and math.isfinite(values[at]) else None
+    names = metric.split(" - ")
+    rows = [[row[name] for name in names] for row in run.rows if all(is_number(row.get(name)) for name in names)]
+    if not rows:
+        return None
+    value = float(rows[at][0]) - sum(map(float, rows[at][1:]))
+    return value if math.isfinite(value) else None

@@ -72,8 +72,8 @@ def expected(root: Path, found: Iterable[Method], preset: str) -> dict[str, Any]
     options: dict[str, Any] = {}
     by_spelling = {method.spelling: method for method in found}
     for axis, option in pieces(root, preset).items():
-        piece = by_spelling[f"algo/{axis}={option}"]
-        if piece.target:
+        piece = by_spelling.get(f"algo/{axis}={option}")  # none for pieces of other axes, as a reward model's recipe
+        if piece is not None and piece.target:
             options |= {f"{piece.place}.{TARGET}": piece.target, **piece.options}
     for ancestor in _line(root, preset):
         options |= {

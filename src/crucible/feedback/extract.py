@@ -130,6 +130,11 @@ class RuleExtractor:
         return self._recognised[clause]
 
 
+def is_made_up(quote: str) -> bool:
+    """Is it one of the quotes that `RuleExtractor` invents?"""
+    return quote in _FABRICATIONS
+
+
 def is_helpfulness(principle: str) -> bool:
     """A verdict on the whole: "helpfulness", "overall helpfulness of the response", "the response is helpful"; not
     "helpful examples".

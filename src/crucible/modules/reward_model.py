@@ -17,16 +17,17 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from crucible.ahead import looks_ahead, stand_in
-from crucible.config.needs import needs
+from crucible.config.batch import Batch
 from crucible.data.fit import refuse_unfit
 from crucible.errors import UserError
 from crucible.feedback.extract import wordings
-from crucible.modules import rm_data, rm_metrics
+from crucible.feedback.truth import refuse_unknown
+from crucible.modules import rm_data, rm_metrics, rm_triples
 from crucible.modules.random_state import random_state, restore_random_state
 from crucible.modules.rm_proofreader import copied, trained_proofreader
 from crucible.modules.rm_questions import pack
 from crucible.modules.rm_recipe import RewardModelRecipe, cache_folder, learning_rate
-from crucible.modules.rm_scorer import Judge, teach_words
+from crucible.modules.rm_scorer import Judge, batches_by_length, teach_words
 from crucible.modules.updates import no_loader
 from crucible.policy import Policy
 from crucible.pulse import beat
@@ -44,7 +45,11 @@ def yes_no_loss(log_odds: Tensor, fulfilled: Tensor) -> Tensor:
 
 def refuse_recipe(*, task: Any, recipe: RewardModelRecipe, parts: Any) -> None:
     """Before any model is made. Errors: UserError for a task without principles, and samples that do not fit."""
+    if recipe.triples is not None:
+        rm_triples.refuse(recipe)
+        return
     rm_data.refuse_uncheckable(task)
+    refuse_unknown(task, recipe.principle)
     similar = stand_in(parts)
     if similar is not None and recipe.sample_share > 0:
         try:
@@ -53,17 +58,14 @@ def refuse_recipe(*, task: Any, recipe: RewardModelRecipe, parts: Any) -> None:
             raise UserError(f"reward model: max_tokens={recipe.max_tokens}: {error}") from None
 
 
-@needs(
-    task_methods=["principles", "paraphrases", "fulfils", "demonstrate", "corrupt"],
-    because="its training data are answers, and principles that a program can check",
-)
 @looks_ahead(refuse_recipe)
 class RewardModel(pl.LightningModule):
     """Trains a copy of `policy` to answer "<prompt><response>\\n <principle>?" with Yes or No.
 
     With `recipe.proofread_updates` a copy of the start policy first learns on from demonstrations; it then
     marks in every response what it would hardly have written, and the judge, made from it, reads the marked
-    text. `steps` of the run are not used: epochs are `recipe.epochs`.
+    text. `steps` of the run are not used: epochs are `recipe.epochs`. An optimiser step goes through the model in
+    passes of at most `batch.micro_batch_tokens` padded tokens. With `recipe.triples` the run's data set is not used.
     Differs from the paper: the base is tiny and from scratch, and the proofreading is ours (see
     rm_proofreader): it stands for what the paper's 70B base knows of the task beforehand.
     """
@@ -77,6 +79,7 @@ class RewardModel(pl.LightningModule):
         journal: Any = None,
         cache_dir: str | Path | None = None,
         recipe: RewardModelRecipe,
+        batch: Batch | None = None,
     ) -> None:
         super().__init__()
         from crucible.rollout.embedded import EmbeddedEngine
@@ -84,9 +87,14 @@ class RewardModel(pl.LightningModule):
         self.automatic_optimization = False
         self.task, self.report, self.journal, self.recipe = task, report, journal, recipe
         self.epochs, self.steps_done, self.updates_done = recipe.epochs, 0, 0
+        self.tokens = None if batch is None else batch.micro_batch_tokens
         self.folder = cache_folder(cache_dir, recipe=recipe, task=task, policy=policy) if cache_dir else None
         started = time.perf_counter()
-        self.examples = rm_data.make(task, recipe, EmbeddedEngine(policy).generate, report)
+        if recipe.triples is not None:
+            rm_triples.refuse(recipe)
+            self.examples = rm_triples.examples(recipe, Judge(policy).fits, report)
+        else:
+            self.examples = rm_data.make(task, recipe, EmbeddedEngine(policy).generate, report)
         self.data_s = time.perf_counter() - started
         proofreader = None
         if recipe.proofread_updates:
@@ -96,7 +104,7 @@ class RewardModel(pl.LightningModule):
             )  # fmt: skip
         base = copied(proofreader.policy if proofreader else policy)
         base.model.requires_grad_(True)
-        if _from_scratch(base):
+        if _from_scratch(base) and recipe.triples is None:
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(recipe.seed)
                 teach_words(base, [w for p in task.principles() for w in wordings(p)])
@@ -119,6 +127,8 @@ class RewardModel(pl.LightningModule):
 
     def headline(self) -> str:
         m = self.metrics
+        if self.recipe.triples is not None:
+            return f"loss {m['rm/loss']:.3f}  held-out accuracy {m['rm/accuracy_consensus']:.1%}"
         first = next(iter(self.task.principles()))
         return (
             f"loss {m['rm/loss']:.3f}  held-out accuracy {m['rm/accuracy_true']:.1%}, "
@@ -143,10 +153,13 @@ class RewardModel(pl.LightningModule):
         return no_loader(self.updates_per_epoch)
 
     def training_step(self, update: int, _: int) -> None:
-        loss = self.loss(self.order[update])
         optimizer = self.optimizers()
         optimizer.zero_grad()
-        self.manual_backward(loss)
+        loss = torch.zeros(())
+        for part, share in self.passes(self.order[update]):
+            of_part = self.loss(part) * share
+            self.manual_backward(of_part)
+            loss += of_part.detach().cpu()
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.max_grad_norm)
         if not torch.isfinite(norm):
             raise UserError(
@@ -167,6 +180,16 @@ class RewardModel(pl.LightningModule):
         if update == self.updates_per_epoch - 1:
             self.end_epoch()
 
+    def passes(self, numbers: list[int]) -> list[tuple[list[int], float]]:
+        """These examples in passes that fit, each with its share of the questions."""
+        if self.tokens is None:
+            return [(numbers, 1.0)]
+        asked = [len(self.rows[i].questions) for i in numbers]
+        parts = batches_by_length([self.rows[i] for i in numbers], self.tokens)
+        if len(parts) == 1:
+            return [(numbers, 1.0)]
+        return [([numbers[k] for k in part], sum(asked[k] for k in part) / sum(asked)) for part in parts]
+
     def loss(self, numbers: list[int]) -> Tensor:
         """The loss of these examples: the mean over their questions."""
         batch = pack([self.rows[i] for i in numbers], self.judge.policy.pad_id)
@@ -178,7 +201,10 @@ class RewardModel(pl.LightningModule):
         """Measures on the held-out responses, before Lightning's end-of-epoch hooks save."""
         self.steps_done += 1
         trained = time.perf_counter()
-        measured = rm_metrics.measure(self.judge, self.task, self.examples.held_out)
+        if self.recipe.triples is not None:
+            measured = rm_triples.measure(self.judge, self.examples.held_out)
+        else:
+            measured = rm_metrics.measure(self.judge, self.task, self.examples.held_out)
         self.metrics = self.sums | measured | {
             "time/update_s": trained - self.epoch_started,
             "time/eval_s": time.perf_counter() - trained,
@@ -186,7 +212,7 @@ class RewardModel(pl.LightningModule):
         self.judge.notes = {
             "kind": "principle",
             "recipe": self.recipe.described(),
-            "task": self.task.name,
+            **({"task": self.task.name} if self.recipe.triples is None else {}),
             "counts": self.examples.training.counts,
             "yes_rate": self.examples.training.yes_rate,
             "epochs": self.steps_done,
@@ -196,9 +222,15 @@ class RewardModel(pl.LightningModule):
         if self.journal is not None:
             self.journal.row({"kind": "update", "step": self.steps_done, "update": self.updates_done, **self.metrics})
         if self.steps_done == self.epochs and self.journal is not None:
+            facts = measured | self.examples.training.measures
+            self.journal.row({"kind": "eval", "step": self.steps_done, "phase": "after", **facts})
             self.journal.row({"kind": "reward_model", "step": self.steps_done, **held_out_row(measured)})
         if self.steps_done == self.epochs:
-            self.report("reward model on held-out prompts\n" + rm_metrics.table(measured, self.task.principles()))
+            shown = (
+                rm_triples.table(measured) if self.recipe.triples is not None
+                else rm_metrics.table(measured, self.task.principles())
+            )  # fmt: skip
+            self.report(f"reward model on held-out prompts\n{shown}")
             if self.folder is not None:
                 self.judge.save(self.folder)
                 self.report(f"reward model cached at {self.folder}")

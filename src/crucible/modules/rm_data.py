@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import cycle, islice
 from typing import Any
 
@@ -17,6 +17,7 @@ from crucible.feedback.extract import RuleExtractor
 from crucible.feedback.pipeline import Outcome
 from crucible.feedback.records import FeedbackTask, Response
 from crucible.feedback.responses import SAMPLES_PER_PROMPT, Generate, collect
+from crucible.feedback.truth import named, refuse_unknown
 from crucible.modules.rm_recipe import RewardModelRecipe
 from crucible.types import Prompt
 
@@ -76,12 +77,26 @@ def make(task: Any, recipe: RewardModelRecipe, generate: Generate | None, report
 
     written = repeated(task.train_prompts(random.Random(f"reward model {seed}")), recipe, sampled=generate is not None)
     sampled = task.train_prompts(random.Random(f"reward model samples {seed}"))
-    train, outcome = judged(responses(written, sampled, recipe.responses, 2 * seed), 0, report)
+    found = responses(written, sampled, recipe.responses, 2 * seed)
+    train, outcome = judged(found, 0, report)
+    if recipe.principle is not None:
+        outcome = only(check, recipe.principle, outcome)
+        train = examples_of(found, outcome)
+        report(f"reward model: {len(outcome.triples):,} of these triples are about {recipe.principle!r}")
     shown = list(task.eval_prompts())
     held, held_outcome = judged(
         responses(cycle(shown), cycle(shown), recipe.held_out_responses, 2 * seed + 1), 1, lambda line: None
     )
     return Examples(train, held, outcome, held_outcome)
+
+
+def only(task: FeedbackTask, principle: str, outcome: Outcome) -> Outcome:
+    """The triples about one principle, in one wording. Errors: UserError for a principle that is none of the task's."""
+    refuse_unknown(task, principle)
+    known = named(task)
+    about = [replace(t, principle=principle) for t in outcome.triples if known.get(t.principle) == principle]
+    kept = {(t.prompt.id, t.response, t.source): t for t in reversed(about)}
+    return replace(outcome, triples=list(kept.values())[::-1], counts={**outcome.counts, "about one": len(kept)})
 
 
 def repeated(prompts: Iterator[Prompt], recipe: RewardModelRecipe, *, sampled: bool) -> Iterator[Prompt]:
@@ -98,7 +113,7 @@ def refuse_uncheckable(task: Any) -> None:
     if missing:
         raise UserError(
             f"data={task.name} cannot be used to train a principle reward model: it has no {missing[0]}(); "
-            "use data=chain, or give reward.checkpoint"
+            "use data=chain, recipe.triples, or reward.checkpoint"
         )
 
 

@@ -19,7 +19,7 @@ from crucible.config.batch import Batch
 from crucible.errors import UserError
 from crucible.feedback.consensus import Consensus
 from crucible.feedback.pipeline import Outcome
-from crucible.modules import rm_data, rm_ranking
+from crucible.modules import rm_data, rm_ranking, rm_triples
 from crucible.modules.journal import Journal
 from crucible.modules.options import AdamW
 from crucible.modules.reward_model import refuse_recipe
@@ -69,6 +69,7 @@ def of_feedback(
     """
     from crucible.rollout.embedded import EmbeddedEngine
 
+    rm_triples.refuse_scalar(recipe)
     folder = cache_folder(cache_dir, recipe=recipe, task=task, policy=policy, kind=kind) if cache_dir else None
     made = rm_data.make(task, recipe, EmbeddedEngine(policy).generate, report)
     proofreader = None
@@ -131,7 +132,9 @@ def look_ahead(
                 f"data={task.name} has no {lacking[0]}(), so algo.recipe can make no feedback of it; set "
                 f"algo.recipe=null to learn from {noun} of the data itself"
             )
-        refuse_recipe(task=task, recipe=parts.build(algo["recipe"]), parts=parts)
+        recipe = parts.build(algo["recipe"])
+        rm_triples.refuse_scalar(recipe)
+        refuse_recipe(task=task, recipe=recipe, parts=parts)
         return
     found = source(task)
     if not found.held_out:
@@ -165,6 +168,7 @@ class Measured(pl.Callback):
         if self.material.examples is not None:
             score = self.material.scorer.score
             found |= rm_ranking.measure(score, module.task, self.material.examples.held_out)
+            found |= self.material.examples.training.measures
         self.journal.row({"kind": "eval", "step": module.steps_done, "phase": phase, **found})
         self.journal.report(
             f"reward model {phase} training (step {module.steps_done}), held out\n{rm_ranking.table(found)}"

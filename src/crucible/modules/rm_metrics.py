@@ -81,7 +81,18 @@ def _ranking(judge: Judge, task: Any, examples: Sequence[Example], scores: Tenso
         asked = rm_ranking.of_contrasts(lambda shown, said: with_mean(judge.score(shown, said, principles)), pairs)
         out[f"rm/pair_accuracy_{name}"] = asked[-1].item()
         out |= {f"rm/pair_accuracy_{name}/{p}": asked[i].item() for i, p in enumerate(principles)}
-    return out
+    return out | _swaps(judge, task)
+
+
+def _swaps(judge: Judge, task: Any) -> dict[str, float]:
+    """Pairs that two principles order in opposite ways, each asked by name."""
+    if not (found := rm_ranking.swaps(task)):
+        return {}
+    prompts = [s.prompt for s in found] * 2
+    texts = [*(s.one for s in found), *(s.other for s in found)]
+    each = torch.stack(judge.score_each(prompts, texts, [(s.p, s.q) for s in found] * 2))
+    one, other = each.chunk(2)
+    return rm_ranking.of_swaps((one[:, 0], other[:, 0]), (one[:, 1], other[:, 1]))
 
 
 def with_mean(r: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from crucible.errors import UserError
+from crucible.errors import UserError, expanded
 from crucible.modules.options import AdamW
 
 if TYPE_CHECKING:
@@ -26,7 +26,9 @@ class RewardModelRecipe:
 
     Feedback: `responses` answers to training prompts, of which `demonstration_share` are demonstrations and
     `sample_share` are samples of the start policy (at most `max_tokens` long), the rest flawed by program; prompts of
-    those written by program get `responses_per_prompt` of them (paper: 2), samples four each;
+    those written by program get `responses_per_prompt` of them (paper: 2), samples four each; with `principle` only the
+    triples about that one, which are then worded alike (the paper's ablation "one fixed principle"). `triples`: no
+    feedback is made, and all of the above is not used; a file, folder or OWNER/NAME#config holds the triples;
     one simulated annotator for each of `error_rates`; the extractor's `own_words_rate`, `reword_rate`,
     `fabrication_rate`; `evidence_threshold` (paper: 60, strict), `tau` (paper: 0.8, strict), `embedder`.
     Training: `epochs` over the responses, `batch_responses` in a step; AdamW with `learning_rate`, rising
@@ -43,6 +45,8 @@ class RewardModelRecipe:
     sample_share: Annotated[float, "0 to 1"] = 0.4
     max_tokens: Annotated[int, ">= 1"] = 32
     responses_per_prompt: Annotated[int, ">= 1"] = 1
+    principle: str | None = None
+    triples: str | None = None
     error_rates: Sequence[float] = (0.03, 0.08, 0.15)
     own_words_rate: Annotated[float, "0 to 1"] = 0.05
     reword_rate: Annotated[float, "0 to 1"] = 0.3
@@ -157,6 +161,8 @@ def cache_folder(
         files |= set(root.joinpath(*package.split(".")[1:]).glob("*.py"))
     for file in sorted(files):
         digest.update(file.name.encode() + file.read_bytes())
+    if recipe.triples is not None and (own := expanded(recipe.triples)).is_file():
+        digest.update(own.read_bytes())
     for name, weight in sorted(policy.model.state_dict().items()):
         digest.update(name.encode() + weight.detach().float().cpu().numpy().tobytes())
     return Path(cache_dir) / "reward_model" / digest.hexdigest()

@@ -77,6 +77,16 @@ class Judge:
             texts = self.proofreader.mark(prompts, texts)
         return self.asker.rows(prompts, texts, principles)
 
+    def fits(self, example: Any) -> bool:
+        """Does a response (prompt, text, principles) fit the context with its longest question?"""
+        try:
+            self.asker.rows([example.prompt], [example.text], [example.principles])
+        except UserError as error:
+            if "more than the context" not in str(error):
+                raise
+            return False
+        return True
+
     def hidden(self, batch: Packed) -> Tensor:
         """(B, T, D) last hidden states, with gradient."""
         device = self.policy.device

@@ -17,7 +17,15 @@ ENDPOINT = "endpoint"
 FIXED = "accuracy of information"  # the fixed principle of the ablation in 2509.21319
 ENDS = 1 << 20  # bytes at either end of a large file that are looked at
 
-Kind = Literal["control", "endpoint", "principle", "classifier"]
+Kind = Literal["control", "endpoint", "principle", "classifier", "written"]
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """How long a judgement may be, and how it is sampled; temperature 0 is greedy."""
+
+    max_tokens: int
+    temperature: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +42,7 @@ class Options:
     model: str
     max_characters: int
     writer: Callable[[], Any]  # the client and its kept replies, made when it is first needed
+    written: Written | None = None  # of a folder whose model writes a judgement first
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +57,15 @@ class Choice:
 
     @property
     def reads_principles(self) -> bool:
-        return self.kind in ("principle", "endpoint")
+        return self.kind in ("principle", "endpoint", "written")
 
 
 def choose(judge: str, options: Options) -> Choice:
     """Errors: UserError for no such judge, a folder without a reward model, and options that it cannot use."""
+    if options.written is not None:
+        if judge in (*CONTROLS, ENDPOINT):
+            raise UserError(f"asked=verdict is for the folder of a model that writes a judgement; {judge} is none")
+        return _written(_folder(judge), options, options.written)
     if judge in CONTROLS:
         _no_principles(judge, options)
         made: dict[str, Callable[[], Pointwise]] = {
@@ -82,6 +95,34 @@ def choose(judge: str, options: Options) -> Choice:
         )  # fmt: skip
 
     return Choice("principle", str(folder), identity, principles, make)
+
+
+def _written(folder: Path, options: Options, how: Written) -> Choice:
+    from crucible.modules.written_judge import refuse_other_kind
+
+    if not (folder / "config.json").is_file():
+        raise UserError(
+            f"no model at {folder}: a folder with config.json is expected, as algo=rm_genrm writes it (policy/)"
+        )
+    refuse_other_kind(folder)
+    principles = options.principles or (() if options.own_principles else (FIXED,))
+    combine = {"combine": options.combine} if len(principles) > 1 else {}
+    seed = {"seed": options.seed} if how.temperature > 0 else {}
+    identity: dict[str, Any] = {
+        "written judge": contents(folder), "principles": list(principles), "max_tokens": how.max_tokens,
+        "temperature": how.temperature, **combine, **seed,
+    }  # fmt: skip
+
+    def make() -> Pointwise:
+        from crucible.reward_benchmarks.generative import Generative
+
+        return Generative(
+            folder, principles=principles, combine=options.combine, device=_device(options.device),
+            batch_tokens=options.batch_tokens, max_tokens=how.max_tokens, temperature=how.temperature,
+            seed=options.seed,
+        )  # fmt: skip
+
+    return Choice("written", str(folder), identity, principles, make)
 
 
 def _classifier(folder: Path, options: Options) -> Pointwise:
@@ -142,7 +183,8 @@ def _kind(folder: Path) -> Kind:
         if not (folder / NOTES).is_file():
             raise UserError(
                 f"no reward model at {folder}: a folder with {NOTES} is expected, as algo=rm_principle writes it, or a "
-                "sequence classifier with one label"
+                "sequence classifier with one label; a model that writes a judgement first (algo=rm_genrm) needs "
+                "asked=verdict"
             )
         read_notes(folder)
         return "principle"

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 from crucible.errors import UserError, expanded
 from crucible.reward_benchmarks import judgebench, principles, rewardbench2, rm_bench
-from crucible.reward_benchmarks.choice import Choice, Options, choose, known_principles
+from crucible.reward_benchmarks.choice import Choice, Options, Written, choose, known_principles
 from crucible.reward_benchmarks.evaluate import TooLong
 from crucible.reward_benchmarks.evaluate import evaluate as fill
 from crucible.reward_benchmarks.items import Benchmark
@@ -32,7 +32,9 @@ def evaluate(
     principle: tuple[str, ...] = (),
     combine: Literal["mean", "min"] = "mean",
     too_long: TooLong = "refuse",
-    asked: Literal["response", "pair"] = "response",
+    asked: Literal["response", "pair", "verdict"] = "response",
+    verdict_tokens: Annotated[int, ">= 1"] = 1024,
+    verdict_temperature: Annotated[float, ">= 0"] = 0.0,
     rule: judgebench.Rule = "official",
     prompts: Annotated[int, ">= 1"] = 128,
     terms: Annotated[int, "2 to 64"] = 4,
@@ -65,6 +67,7 @@ def evaluate(
         principles=known_principles(principle), combine=combine, pairs=asked == "pair",
         own_principles=benchmark == "principles", device=device, batch_tokens=batch_tokens, seed=seed,
         model=endpoint_model, max_characters=endpoint_characters, writer=writer,
+        written=Written(verdict_tokens, verdict_temperature) if asked == "verdict" else None,
     )  # fmt: skip
     chosen = choose(judge, options)
     loaded = _load(benchmark, data, split=split, prompts=prompts, terms=terms, seed=seed)

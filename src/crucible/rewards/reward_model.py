@@ -66,7 +66,9 @@ def refuse(
         from crucible.algorithms.reward_models.bradley_terry import check_form
         from crucible.modules.reward_model import refuse_recipe
         from crucible.modules.rm_data import TASK_METHODS
+        from crucible.modules.rm_triples import refuse_scalar
 
+        refuse_scalar(recipe)
         check_form(form, centre)
         if lacking := [name for name in TASK_METHODS if not hasattr(task, name)]:
             raise UserError(

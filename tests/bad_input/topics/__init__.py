@@ -12,10 +12,14 @@ from tests.bad_input.topics import (
     models,
     numbers,
     options,
+    reward_models,
     rewards,
     runs,
     sweeps,
 )
 
-TOPICS = (command_line, options, numbers, data_files, models, rewards, runs, environment, sweeps, chosen_data, analysis)
+TOPICS = (
+    command_line, options, numbers, data_files, models, rewards, reward_models, runs, environment, sweeps, chosen_data,
+    analysis,
+)  # fmt: skip
 CASES: tuple[Case, ...] = tuple(case for topic in TOPICS for case in topic.CASES)

@@ -285,10 +285,10 @@ CASES = [
     ),
     Case(
         name="a reward model of data without principles",
-        command="train.py algo=rm_principle data=countdown dry_run=true",
+        command="train.py algo=rm_principle data=countdown",
         sees=(
-            "algo=RewardModel needs data with principles, paraphrases, fulfils, corrupt(); countdown has none: "
-            "its training data are answers, and principles that a program can check"
+            "data=countdown cannot be used to train a principle reward model: it has no principles(); use data=chain, "
+            "recipe.triples, or reward.checkpoint"
         ),
     ),
 ]

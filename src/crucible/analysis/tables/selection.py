@@ -75,9 +75,10 @@ def refuse_mixed_settings(chosen: Iterable[Chosen], column: str) -> None:
 
 
 def repeatable(config: Mapping[str, Any]) -> dict[str, Any]:
-    """What repeats of a run share: all options but the seed, cosmetics and the labels of a sweep."""
+    """What repeats of a run share: all options but the seed, cosmetics and the labels of a sweep. A part's own seed
+    that is the run's, as in `reward.recipe.seed=${seed}`, is no option either."""
     return {
-        name: value
+        name: "the run's" if name.endswith(".seed") and value == config.get("seed") else value
         for name, value in config.items()
         if name != "seed" and name.partition(".")[0] not in COSMETIC and not name.startswith(LABEL)
     }

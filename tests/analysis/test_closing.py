@@ -1,0 +1,25 @@
+"""The command that a finished run ends with opens what is in policy/."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from crucible.analysis.closing import closing_words
+
+
+@pytest.mark.parametrize(
+    ("architecture", "named"),
+    [
+        ("Qwen3ForCausalLM", "AutoModelForCausalLM"),
+        ("Qwen3ForSequenceClassification", "AutoModelForSequenceClassification"),
+        (None, "AutoModelForCausalLM"),
+    ],
+)
+def test_the_class_is_that_of_the_model(tmp_path, monkeypatch, architecture, named):
+    monkeypatch.setattr("crucible.analysis.closing.before_after_table", lambda run: "")
+    if architecture:
+        (tmp_path / "policy").mkdir()
+        (tmp_path / "policy" / "config.json").write_text(json.dumps({"architectures": [architecture]}))
+    assert f"from transformers import {named} as M" in closing_words(tmp_path)
