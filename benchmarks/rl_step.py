@@ -9,7 +9,8 @@ d  a vocabulary of 150,000 with a small body; 16 prompts x 4 samples, 32 and 32 
 e  a with four updates a step
 
 Both sides run as programs of their own, in turn, and are timed from the end of one step to the end of the next, the
-first two left out; memory is the peak of the whole process. Loss: DAPO's token mean with one clip of 0.2, no KL.
+first two left out; memory is the peak of the whole process. Loss: DAPO's token mean with one clip of 0.2, no KL. The
+learning rate is so small that neither policy changes: one that does learns within a few steps to write longer rows.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ from crucible.types import Completion, Context, Prompt, Scores
 
 ROOT = Path(__file__).resolve().parents[1]
 SKIPPED = 2  # steps before the timing: allocations, thread pools, caches
+LEARNING_RATE = 1e-9
 
 
 @dataclass(frozen=True)
@@ -145,7 +147,7 @@ def ours(w: Workload, options: argparse.Namespace) -> dict[str, float]:
             f"batch.samples_per_prompt={w.samples}", f"batch.updates_per_rollout={w.updates}", "figures=false",
             f"sampling.max_tokens={w.completion_tokens}", f"evaluation.every={total}", f"checkpoint_every={total}",
             "evaluation.samples_per_prompt=1", f"trainer.threads={options.threads}",
-            f"batch.micro_batch_tokens={options.micro_batch_tokens}",
+            f"batch.micro_batch_tokens={options.micro_batch_tokens}", f"optim.lr={LEARNING_RATE}",
         ]  # fmt: skip
         config = {k: v for k, v in compose(overrides, ROOT).config.items() if k != "_target_"}
         for axis, part in {"data": "Words", "model": "policy", "reward": "EvenWords", "logger": "Clock"}.items():
@@ -234,7 +236,7 @@ def theirs(w: Workload, options: argparse.Namespace) -> dict[str, float]:
             output_dir=folder, loss_type="dapo", beta=0.0, epsilon=0.2, num_generations=w.samples, temperature=1.0,
             per_device_train_batch_size=micro, gradient_accumulation_steps=rows // w.updates // micro,
             steps_per_generation=rows // micro, max_completion_length=w.completion_tokens,
-            max_steps=(SKIPPED + options.steps) * w.updates, learning_rate=1e-4, lr_scheduler_type="constant",
+            max_steps=(SKIPPED + options.steps) * w.updates, learning_rate=LEARNING_RATE, lr_scheduler_type="constant",
             use_cpu=True, bf16=False, gradient_checkpointing=False, save_strategy="no", report_to=[], logging_steps=1,
             disable_tqdm=True, mask_truncated_completions=False, top_k=0,
         )  # fmt: skip
