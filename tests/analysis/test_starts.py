@@ -26,3 +26,11 @@ def test_another_start_under_the_same_config_is_told_with_its_accuracy(tmp_path)
 
 def test_other_models_are_meant_to_differ(tmp_path):
     assert begun(tmp_path, ({}, [1, 2, 3]), ({"model.hidden_size": 64}, [2, 2, 2])) == ""
+
+
+def test_what_the_run_made_of_a_base_depends_on_its_seed(tmp_path):
+    base = {"model.base._target_": "tiny"}
+    assert begun(tmp_path, (base, [1, 2, 3]), (base, [2, 2, 2])) == ""  # two seeds
+    for again in find_runs([str(tmp_path)])[:1]:
+        write_run(tmp_path / "e" / "other", seed=again.config["seed"], options=base, right={"before": [4, 4, 4]})
+    assert "did not begin from the same policy" in different_starts(find_runs([str(tmp_path)]))

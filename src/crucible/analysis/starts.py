@@ -12,16 +12,15 @@ def different_starts(runs: Sequence[Run]) -> str:
     """One sentence where runs of one start policy, by their configs, did not answer alike before training; else "".
 
     Two such runs give the same answers to the same problems, sampled with the same seed. Runs without an evaluation
-    before training say nothing. Models that differ in their options are meant to differ.
+    before training say nothing. Models that differ in their options are meant to differ, and so are those that the run
+    itself made of a base by its own seed (model=after_sft).
     """
     groups: dict[tuple[str, ...], dict[tuple[int, ...], list[Evaluation]]] = {}
     for run in runs:
         before = [e for e in evaluations(run.rows("eval")) if e.phase == "before"]
         if not before:
             continue
-        about = tuple(
-            f"{k}={v}" for k, v in sorted(run.config.items()) if k.startswith(("model.", "data.", "evaluation."))
-        )
+        about = tuple(f"{k}={v}" for k, v in sorted(run.config.items()) if k.startswith(_of_the_start(run)))
         counts = tuple(count for e in before for count in (e.n, *e.right))
         groups.setdefault(about, {}).setdefault(counts, []).append(before[0])
     for starts in groups.values():
@@ -33,3 +32,9 @@ def different_starts(runs: Sequence[Run]) -> str:
                 f"training was {', '.join(shown)}; a difference between them is not one of methods alone"
             )
     return ""
+
+
+def _of_the_start(run: Run) -> tuple[str, ...]:
+    """What the names of the options begin with that the answers before training depend on."""
+    made_by_the_run = "model.base._target_" in run.config
+    return ("model.", "data.", "evaluation.", *(["seed"] if made_by_the_run else []))
