@@ -110,6 +110,17 @@ def test_all_arms_start_from_one_warm_up(cache):
     assert one.correct(prompt, one.demonstrate(prompt, random.Random(0)))
 
 
+def test_seeds_have_pools_of_their_own_and_one_warm_up(cache):
+    options = {"cache_dir": cache, "report": [].append, "verify": Verify(), **WORLD}
+    one, other = (Verified(seed=seed, **options) for seed in (1, 2))
+    assert {p.id for p in one.train_pool()} != {p.id for p in other.train_pool()}
+    for of in ("probe_prompts", "warmup_prompts"):
+        first, second = (list(islice(getattr(task, of)(random.Random(3)), 20)) for task in (one, other))
+        assert first == second
+    held_out = {p.id for p in one.eval_prompts()}
+    assert not held_out & {p.id for p in islice(one.probe_prompts(random.Random(3)), 200)}
+
+
 def test_from_a_pipelines_directory(cache, tmp_path):
     verification(out=tmp_path, count=4, samples=3, suite=("minimal:2", "gold"))
     plain = {"eval_prompts": 6, "path": str(tmp_path)}

@@ -179,6 +179,10 @@ class Verified:
     def warmup_prompts(self, rng: random.Random) -> Iterator[Prompt]:
         return self._generator().warmup_prompts(rng)
 
+    def probe_prompts(self, rng: random.Random) -> Iterator[Prompt]:
+        """Of the world and not of the pool, which another seed draws anew: the start is one for all runs."""
+        return self._generator().train_prompts(rng)
+
     def demonstrate(self, prompt: Prompt, rng: random.Random) -> str:
         return self._generator().demonstrate(prompt, rng)
 

@@ -24,8 +24,9 @@ class WarmUp:
 
     Stops at the first probe whose sampled accuracy (at temperature 1) reaches `target_accuracy`, because
     accuracy rises steeply and a number of steps does not carry over to another seed or size. The probe
-    is `probe_prompts` training prompts x `probe_samples`, which the warm-up itself never trains on; it
-    is taken every `probe_every` steps, and every `probe_every_near` from half the target on.
+    is `probe_prompts` training prompts (a task's `probe_prompts()` where it has any, else its `train_prompts()`) x
+    `probe_samples`, which the warm-up itself never trains on; it is taken every `probe_every` steps, and every
+    `probe_every_near` from half the target on.
     """
 
     def __init__(
@@ -86,7 +87,8 @@ def warm_up(policy: Policy, task: Any, options: WarmUp, report: Callable[[str], 
             "model=hf with a trained model, or model.warmup=null"
         )
     started = time.perf_counter()
-    probe = list(islice(task.train_prompts(random.Random(f"probe {options.seed}")), options.probe_prompts))
+    drawn = getattr(task, "probe_prompts", task.train_prompts)(random.Random(f"probe {options.seed}"))
+    probe = list(islice(drawn, options.probe_prompts))
     batches = _batches(task, policy, options, forbidden={p.id for p in probe})
     optimiser = torch.optim.AdamW(policy.model.parameters(), lr=options.learning_rate, weight_decay=0.0)
     seen: set[str] = set()
