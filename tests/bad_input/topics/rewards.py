@@ -89,7 +89,7 @@ CASES = [
     Case(
         name="a way to combine that does not exist",
         command="train.py reward=rlbff reward.combine=sum",
-        sees='reward.combine="sum" in conf/reward/rlbff: must be one of "mean", "min"',
+        sees='reward.combine="sum" in conf/reward/rlbff: must be one of "mean", "min", "weighted", "none"',
     ),
     Case(
         name="a principle that nobody teaches",
@@ -168,7 +168,7 @@ CASES = [
         command="train.py reward=rlbff data=countdown",
         sees=(
             "data=countdown cannot be used to train a principle reward model: it has no principles(); use "
-            "data=chain, or give reward.checkpoint"
+            "data=chain, recipe.triples, or reward.checkpoint"
         ),
         small=True,
         but=("reward", "data"),
