@@ -62,11 +62,12 @@ def planned() -> list[Planned]:
     return found
 
 
-def test_every_run_is_in_one_arm_and_every_arm_has_three_seeds(planned: list[Planned]) -> None:
+def test_every_run_is_in_one_arm_and_every_arm_has_its_seeds(planned: list[Planned]) -> None:
     arms, others = assign(read_arms(ANALYSIS / "arms" / f"{NAME}.yaml"), planned)  # type: ignore[arg-type]
     assert [run.config for run in others] == []
-    assert {key: arm.seeds for key, arm in arms.items() if arm.seeds != (1, 2, 3)} == {}
-    assert len(planned) == 3 * len(arms)
+    wanted = {key: (1, 2, 3) if key.startswith("rl_") else (1, 2, 3, 4, 5) for key in arms}
+    assert {key: arm.seeds for key, arm in arms.items() if arm.seeds != wanted[key]} == {}
+    assert len(planned) == sum(map(len, wanted.values()))
     assert len(arms) <= 50
 
 
