@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from crucible.data import dials
 from crucible.data.cells import Row
+from crucible.data.epochs import epochs
 from crucible.data.split import content_id
 from crucible.errors import UserError, expanded, nearest
 from crucible.rewards.base import PerSample
@@ -62,10 +63,7 @@ class CodeProblems:
 
     def train_prompts(self, rng: random.Random) -> Iterator[Prompt]:
         """Training prompts for ever: each epoch is a new order of all of them."""
-        while True:
-            order = list(self.train_pool())
-            rng.shuffle(order)
-            yield from order
+        return epochs(self.train_pool(), rng)
 
     def demonstrations(self) -> Sequence[Demonstration]:
         return tuple(Demonstration(problem.prompt, problem.solution) for problem in self._training())

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 from crucible.data import dials
 from crucible.data.chain import Chain
+from crucible.data.epochs import epochs
 from crucible.data.split import split_of
 from crucible.errors import UserError
 from crucible.feedback.judging import WORDS, Form, question, read, write
@@ -110,10 +111,7 @@ class Judgements:
         return self._train
 
     def train_prompts(self, rng: random.Random) -> Iterator[Prompt]:
-        while True:
-            order = list(self._train)
-            rng.shuffle(order)
-            yield from order
+        return epochs(self._train, rng)
 
     def eval_prompts(self) -> Sequence[Prompt]:
         return self._eval

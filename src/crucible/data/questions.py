@@ -11,6 +11,7 @@ from typing import Annotated, Literal, TypedDict
 from crucible.data import dials
 from crucible.data.answers import final_answer, number, same
 from crucible.data.cells import Row
+from crucible.data.epochs import epochs
 from crucible.data.given_answers import AnswerColumns
 from crucible.data.rows import (
     Columns,
@@ -185,10 +186,7 @@ class Questions:
 
     def train_prompts(self, rng: random.Random) -> Iterator[Prompt]:
         """Training prompts for ever: each epoch is a new order of all of them."""
-        while True:
-            order = list(self._train)
-            rng.shuffle(order)
-            yield from order
+        return epochs(self._train, rng)
 
     def eval_prompts(self) -> Sequence[Prompt]:
         return self._eval

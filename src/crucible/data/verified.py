@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, cast
 
 from crucible.data import dials
+from crucible.data.epochs import epochs
 from crucible.data.programs.judging import Judge
 from crucible.data.programs.pool import Skill
 from crucible.data.programs.programs import Programs
@@ -114,10 +115,7 @@ class Verified:
         return [prompt for prompt in self._prompts.values() if prompt.reference["tests"]]
 
     def train_prompts(self, rng: random.Random) -> Iterator[Prompt]:
-        while True:
-            order = list(self.train_pool())
-            rng.shuffle(order)
-            yield from order
+        return epochs(self.train_pool(), rng)
 
     # evaluation
 

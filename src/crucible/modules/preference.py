@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -85,11 +85,14 @@ class Preference(Offline):
 
     def headline(self) -> str:
         """The last step in a few words."""
-        m = self.metrics
-        return (
-            f"loss {m['policy/loss']:.4f}  right way round {m['preference/accuracy']:.1%}  "
-            f"margin {m['preference/margin']:+.3f}"
-        )
+        return pairs_headline(self.metrics)
+
+
+def pairs_headline(m: Mapping[str, float]) -> str:
+    return (
+        f"loss {m['policy/loss']:.4f}  right way round {m['preference/accuracy']:.1%}  "
+        f"margin {m['preference/margin']:+.3f}"
+    )
 
 
 @dataclass(slots=True)

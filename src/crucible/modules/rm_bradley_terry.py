@@ -7,9 +7,8 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, cast
+from typing import Annotated, Any, ClassVar, Literal
 
-import lightning.pytorch as pl
 import torch
 from torch import Tensor
 
@@ -21,9 +20,10 @@ from crucible.feedback.matched import matched_pairs
 from crucible.feedback.pipeline import Outcome
 from crucible.modules import rm_material
 from crucible.modules.journal import Journal
-from crucible.modules.offline import Offline
 from crucible.modules.options import AdamW
-from crucible.modules.rm_material import Material, Measured, of_feedback
+from crucible.modules.preference import pairs_headline
+from crucible.modules.rm_learner import ScalarRewardModel
+from crucible.modules.rm_material import Material, of_feedback
 from crucible.modules.rm_recipe import RewardModelRecipe
 from crucible.modules.rm_scalar import Answers, Scorer
 from crucible.modules.rm_units import Unit, passes, told, units
@@ -39,7 +39,7 @@ from crucible.types import Preference, PreferenceLoss, Task
     sampler=["uniform"],
     because="nothing is sampled while training: the answers are given, and go in a shuffled order",
 )
-class BradleyTerry(Offline):
+class BradleyTerry(ScalarRewardModel):
     """Learns one score of (prompt, response) from pairs, by `crucible.algorithms.reward_models.bradley_terry`.
 
     The score is a linear head's on the backbone of `policy`, all of it trained, or its LoRA adapters and the head. With
@@ -54,7 +54,6 @@ class BradleyTerry(Offline):
     """
 
     learns_from: ClassVar[str] = "pair of answers"
-    shares_rows = False
 
     def __init__(
         self,
@@ -78,7 +77,7 @@ class BradleyTerry(Offline):
         check_form(form, centre)
         kind = {"kind": "bradley_terry", "form": form, "centre": centre}
         if recipe is not None:
-            self.material = of_feedback(
+            material = of_feedback(
                 task=task, policy=policy, recipe=recipe, kind=kind, take=pairs_of, responses_each=2, batch=batch,
                 cache_dir=cache_dir, report=journal.report,
             )  # fmt: skip
@@ -86,19 +85,15 @@ class BradleyTerry(Offline):
             source = without_ties(self.source(task), journal.report)
             refuse_margins(source, form)
             scorer = Scorer.on(policy, seed=seed)
-            self.material = Material(scorer, source, batch, optim, steps, seed, kind)
-        material = self.material
+            material = Material(scorer, source, batch, optim, steps, seed, kind)
         encoder = Answers(material.scorer.policy, max_tokens, too_long)
         super().__init__(
             objective=PairScores(
                 material.scorer, encoder, functools.partial(bradley_terry, form=form, centre=centre),
                 batch.micro_batch_tokens,
             ),
-            source=material.source, encoder=encoder, task=task, policy=cast("Any", material.scorer),
-            batch=material.batch, optim=material.optim, trouble=trouble, journal=journal, ranks=ranks,
-            seed=material.seed, steps=material.steps,
+            material=material, encoder=encoder, task=task, trouble=trouble, journal=journal, ranks=ranks,
         )  # fmt: skip
-        self.model.train()
 
     @staticmethod
     def source(task: Any) -> Source[Preference]:
@@ -111,16 +106,9 @@ class BradleyTerry(Offline):
             parts, cls.source, "pairs of answers", lambda found: refuse_margins(found, algo.get("form", "plain"))
         )
 
-    def callbacks(self, parts: Any) -> list[pl.Callback]:
-        return [Measured(self.material, self.journal, parts["evaluation"].every)]
-
     def headline(self) -> str:
         """The last step in a few words."""
-        m = self.metrics
-        return (
-            f"loss {m['policy/loss']:.4f}  right way round {m['preference/accuracy']:.1%}  "
-            f"margin {m['preference/margin']:+.3f}"
-        )
+        return pairs_headline(self.metrics)
 
 
 @dataclass(slots=True)

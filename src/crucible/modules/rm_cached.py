@@ -40,7 +40,7 @@ def trained_scorer(
     from crucible.config.batch import Batch
     from crucible.modules.options import AdamW
     from crucible.modules.rm_bradley_terry import BradleyTerry
-    from crucible.modules.rm_material import Measured
+    from crucible.modules.rm_learner import Measured
     from crucible.modules.rm_regression import Regression
     from crucible.modules.rm_scalar import Scorer
     from crucible.modules.trainer import lightning_trainer

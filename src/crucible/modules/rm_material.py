@@ -6,21 +6,17 @@ null     answers of the data, as algo=dpo has them; batch, optim and steps are t
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
-
-import lightning.pytorch as pl
 
 from crucible.ahead import stand_in
 from crucible.config.batch import Batch
 from crucible.errors import UserError
 from crucible.feedback.consensus import Consensus
 from crucible.feedback.pipeline import Outcome
-from crucible.modules import rm_data, rm_ranking, rm_triples
-from crucible.modules.journal import Journal
+from crucible.modules import rm_data, rm_triples
 from crucible.modules.options import AdamW
 from crucible.modules.reward_model import refuse_recipe
 from crucible.modules.rm_data import Example, Examples
@@ -29,7 +25,6 @@ from crucible.modules.rm_recipe import CosineAdamW, RewardModelRecipe, cache_fol
 from crucible.modules.rm_scalar import Answers, Scorer
 from crucible.modules.sources import Source
 from crucible.policy import Policy
-from crucible.pulse import beat
 
 Taken = Callable[[Sequence[Example], Outcome, Callable[[str, str], bool], int], list[Any]]
 
@@ -143,50 +138,3 @@ def look_ahead(
     if (similar := stand_in(parts)) is not None and algo.get("too_long") == "refuse":
         for items in (found.pool or (), found.held_out):
             Answers(similar, algo.get("max_tokens")).kept(items, parts["report"])
-
-
-class Measured(pl.Callback):
-    """Measures on held-out answers before the first step, every few steps (None: never) and after the last; then writes
-    the notes, and puts a model made by a recipe into the cache."""
-
-    def __init__(self, material: Material, journal: Journal, every: int | None):
-        self.material, self.journal, self.every = material, journal, every
-
-    def on_train_start(self, trainer: pl.Trainer, module: Any) -> None:
-        if module.steps_done == 0 and self.every is not None:
-            self.measure(module, "before")
-
-    def on_train_epoch_end(self, trainer: pl.Trainer, module: Any) -> None:
-        if module.steps_done == module.epochs:
-            self.finish(module, self.measure(module, "after"))
-        elif self.every is not None and module.steps_done % self.every == 0:
-            self.measure(module, "during")
-
-    def measure(self, module: Any, phase: str) -> dict[str, float]:
-        beat(f"measuring after step {module.steps_done}")
-        found: dict[str, float] = module.measure_held_out()
-        if self.material.examples is not None:
-            score = self.material.scorer.score
-            found |= rm_ranking.measure(score, module.task, self.material.examples.held_out)
-            found |= self.material.examples.training.measures
-        self.journal.row({"kind": "eval", "step": module.steps_done, "phase": phase, **found})
-        self.journal.report(
-            f"reward model {phase} training (step {module.steps_done}), held out\n{rm_ranking.table(found)}"
-        )
-        return found
-
-    def finish(self, module: Any, found: dict[str, float]) -> None:
-        m = self.material
-        notes = {**m.kind, "task": module.task.name, "steps": module.steps_done, **m.notes, "held_out": found}
-        m.scorer.notes = json.loads(json.dumps(notes))
-        self.journal.row({"kind": "reward_model", "step": module.steps_done, **held_out_row(found)})
-        if m.folder is not None:
-            m.scorer.save(m.folder)
-            self.journal.report(f"reward model cached at {m.folder}")
-
-
-def held_out_row(measured: dict[str, float]) -> dict[str, float]:
-    """What of a scalar reward model's measures a metrics row holds, by short names."""
-    kept = ("pair_accuracy", "auc_within", "preference_", "score_mse", "score_correlation", "correlation_true")
-    short = {(n.removeprefix("rm/") if n.startswith("rm/") else n.rpartition("/")[2]): v for n, v in measured.items()}
-    return {name: value for name, value in short.items() if name.startswith(kept)}

@@ -7,9 +7,8 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, cast
+from typing import Annotated, Any, ClassVar, Literal
 
-import lightning.pytorch as pl
 import torch
 from torch import Tensor
 
@@ -19,10 +18,10 @@ from crucible.config.needs import needs
 from crucible.feedback.pipeline import Outcome
 from crucible.modules import rm_material
 from crucible.modules.journal import Journal
-from crucible.modules.offline import Offline
 from crucible.modules.options import AdamW
 from crucible.modules.rm_data import Example
-from crucible.modules.rm_material import Material, Measured, of_feedback
+from crucible.modules.rm_learner import ScalarRewardModel
+from crucible.modules.rm_material import Material, of_feedback
 from crucible.modules.rm_ranking import correlation
 from crucible.modules.rm_recipe import RewardModelRecipe
 from crucible.modules.rm_scalar import Answers, Scorer
@@ -39,7 +38,7 @@ from crucible.types import Scored, Task
     sampler=["uniform"],
     because="nothing is sampled while training: the answers are given, and go in a shuffled order",
 )
-class Regression(Offline):
+class Regression(ScalarRewardModel):
     """Learns one score of (prompt, response) by its squared error, `crucible.algorithms.reward_models.regression`.
 
     The head, the backbone, `max_tokens` and `too_long` are those of `BradleyTerry`. With a `recipe` the scores come
@@ -51,7 +50,6 @@ class Regression(Offline):
     """
 
     learns_from: ClassVar[str] = "scored answer"
-    shares_rows = False
 
     def __init__(
         self,
@@ -72,22 +70,18 @@ class Regression(Offline):
     ):
         kind = {"kind": "regression"}
         if recipe is not None:
-            self.material = of_feedback(
+            material = of_feedback(
                 task=task, policy=policy, recipe=recipe, kind=kind, take=shares_of, responses_each=1, batch=batch,
                 cache_dir=cache_dir, report=journal.report,
             )  # fmt: skip
         else:
             source, scorer = self.source(task), Scorer.on(policy, seed=seed)
-            self.material = Material(scorer, source, batch, optim, steps, seed, kind)
-        material = self.material
+            material = Material(scorer, source, batch, optim, steps, seed, kind)
         encoder = Answers(material.scorer.policy, max_tokens, too_long)
         super().__init__(
             objective=ScoreErrors(material.scorer, encoder, batch.micro_batch_tokens),
-            source=material.source, encoder=encoder, task=task, policy=cast("Any", material.scorer),
-            batch=material.batch, optim=material.optim, trouble=trouble, journal=journal, ranks=ranks,
-            seed=material.seed, steps=material.steps,
+            material=material, encoder=encoder, task=task, trouble=trouble, journal=journal, ranks=ranks,
         )  # fmt: skip
-        self.model.train()
 
     @staticmethod
     def source(task: Any) -> Source[Scored]:
@@ -96,9 +90,6 @@ class Regression(Offline):
     @classmethod
     def look_ahead(cls, parts: Any) -> None:
         rm_material.look_ahead(parts, cls.source, "scored answers", lambda found: None)
-
-    def callbacks(self, parts: Any) -> list[pl.Callback]:
-        return [Measured(self.material, self.journal, parts["evaluation"].every)]
 
     def headline(self) -> str:
         """The last step in a few words."""

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 from crucible.reward_benchmarks.items import Question
 
 
-class _Control:
+class _Control(ABC):
     def too_long(self, questions: Sequence[Question]) -> list[str]:
         return [""] * len(questions)
 
     def scores(self, questions: Sequence[Question]) -> list[float | None]:
         return [self.score(q) for q in questions]
 
-    def score(self, question: Question) -> float:
-        raise NotImplementedError
+    @abstractmethod
+    def score(self, question: Question) -> float: ...
 
 
 class Length(_Control):

@@ -130,7 +130,7 @@ def reward_model(
         )  # fmt: skip
     held_out: Mapping[str, float] = scorer.notes.get("held_out", {})
     if journal is not None and held_out:
-        from crucible.modules.rm_material import held_out_row
+        from crucible.modules.rm_learner import held_out_row
 
         journal.row({"kind": "reward_model", "step": 0, **held_out_row(dict(held_out))})
     return ScalarReward(scorer=scorer, task=task, clip=clip)
