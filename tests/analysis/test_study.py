@@ -22,6 +22,7 @@ NUMBER = re.compile(r"[+-]?\d+\.\d+(?:e[+-]\d+)?")
 SPARED = re.compile(r"arXiv \d{4}\.\d{5}|`[^`]*`|\]\([^)]*\)")
 
 
+@pytest.mark.slow
 def test_every_document_of_the_repository_is_what_its_results_say():
     written = [p for p in STUDIES.glob("*.md") if not p.name.endswith(".template.md")]
     for path in written:

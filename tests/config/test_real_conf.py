@@ -136,6 +136,7 @@ def of_option(by_hydra: dict[tuple[str, ...], Composed | UserError], axis: str, 
     return Composed(config, replace(base.origin, choices=choices))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("axis", AXES)
 def test_an_option_put_in_by_hand_is_what_hydra_composes(axis, by_hydra) -> None:
     option = max((o.name for o in AXES[axis]), key=lambda name: (stands_alone(axis, name), len(name)))

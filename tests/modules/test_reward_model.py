@@ -375,6 +375,7 @@ def test_a_judge_with_a_proofreader_is_saved_whole(tmp_path):
     assert not torch.equal(judge.score(PROMPTS, TEXTS, PRINCIPLES), plain.score(PROMPTS, TEXTS, PRINCIPLES))
 
 
+@pytest.mark.slow
 def test_a_checkpoint_goes_on_where_it_stopped(tmp_path):
     whole = module(epochs=2)
     trainer(whole, 2).fit(whole)
