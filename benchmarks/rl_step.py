@@ -115,13 +115,17 @@ def model(w: Workload) -> Any:
 
 
 def tokenizer(w: Workload) -> Any:
-    """One word, one token; word 1 ends a completion."""
+    """One word, one token; token 1 ends a completion. A special token is found inside words too, so none is a word."""
     from tokenizers import Tokenizer, models, pre_tokenizers
     from transformers import PreTrainedTokenizerFast
 
-    words = Tokenizer(models.WordLevel({f"w{i}": i for i in range(w.vocabulary)}, unk_token="w3"))
+    special = ["<begin>", "<end>", "<pad>", "<unknown>"]
+    named = special + [f"w{i}" for i in range(len(special), w.vocabulary)]
+    words = Tokenizer(models.WordLevel({word: i for i, word in enumerate(named)}, unk_token=special[3]))
     words.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
-    return PreTrainedTokenizerFast(tokenizer_object=words, bos_token="w0", eos_token="w1", pad_token="w2")
+    return PreTrainedTokenizerFast(
+        tokenizer_object=words, bos_token=special[0], eos_token=special[1], pad_token=special[2]
+    )
 
 
 def prompts(w: Workload, n: int) -> list[str]:
@@ -187,7 +191,7 @@ def policy(*, workload: str) -> Policy:
 
 
 def even_words(text: str) -> float:
-    words = text.split()
+    words = [word for word in text.split() if word.startswith("w")]
     return sum(int(word[1:]) % 2 == 0 for word in words) / max(len(words), 1)
 
 

@@ -179,9 +179,10 @@ def generate(folder: str, ends: list[int], tokens: int) -> tuple[Batch, Any]:
 
 def continuous(folder: str, ends: list[int], tokens: int) -> tuple[Batch, Any]:
     import torch
-    from transformers import GenerationConfig
+    from transformers import ContinuousBatchingConfig, GenerationConfig
 
     model, _ = loaded(folder, attention="paged|sdpa")
+    page = 32
 
     def generated(prompts: Sequence[list[int]], samples: int, sampled: bool) -> list[list[int]]:
         config = GenerationConfig(
@@ -189,7 +190,14 @@ def continuous(folder: str, ends: list[int], tokens: int) -> tuple[Batch, Any]:
             eos_token_id=ends or NEVER,
         )  # fmt: skip
         rows = [list(ids) for ids in prompts for _ in range(samples)]
-        out = model.generate_batch(rows, generation_config=config, progress_bar=False)
+        # its own guess of the cache is nine tenths of a GPU's memory, and here of the machine's
+        cache = ContinuousBatchingConfig(
+            page_size=page, num_blocks=len(rows) * -(-(len(rows[0]) + tokens) // page) + 8,
+            max_batch_tokens=max(2048, len(rows)), auto_switch_to_flash=False,
+        )  # fmt: skip
+        out = model.generate_batch(
+            rows, generation_config=config, continuous_batching_config=cache, progress_bar=False, warmup=False
+        )
         order = sorted(out, key=lambda name: int(name.rpartition("_")[2]))
         return [until_end(out[name].generated_tokens, ends) for name in order]
 

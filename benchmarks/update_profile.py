@@ -4,7 +4,7 @@
 
 One micro-batch of a workload of rl_step.py, forward and backward on one thread, in CPU seconds, which another program
 on the machine disturbs little. `plain`: padded rows, every prompt computed for every sample, transformers' norms; then
-with model.shared_prompts, then with model.fused_norms too. `products`: the matrix products of linear layers, with the
+with model.shared_prompts, then with model.fused_layers too. `products`: the matrix products of linear layers, with the
 rate they reach beside that of a large square product. `floor`: the whole at that rate and nothing else, which no
 rearrangement of the rest can beat.
 """
@@ -25,7 +25,7 @@ from torch.profiler import ProfilerActivity, profile
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 import rl_step
 
-from crucible.policy.fused_norms import use_fused_norms
+from crucible.policy.fused_layers import use_fused_layers
 from crucible.policy.policy import Policy
 
 GROUPS = {
@@ -51,9 +51,9 @@ def main() -> None:
     body = sum(p.numel() for n, p in policy.model.named_parameters() if p.dim() == 2 and "embed" not in n)
     samples = options.prompts * w.samples
     head = w.vocabulary * w.hidden * samples * w.completion_tokens
-    for name, shared, fused in (("plain", False, False), ("shared prompts", True, False), ("and norms", True, True)):
+    for name, shared, fused in (("plain", False, False), ("shared prompts", True, False), ("fused layers", True, True)):
         policy.shared_prompts = shared
-        use_fused_norms(policy.model, fused)
+        use_fused_layers(policy.model, fused)
         update()
         seconds = min(timed(update) for _ in range(options.turns))
         prompts = options.prompts if shared else samples

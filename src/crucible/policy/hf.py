@@ -30,12 +30,12 @@ def hf(
     attention: str | None = None,
     context_length: Annotated[int | None, ">= 1"] = None,
     shared_prompts: bool = True,
-    fused_norms: bool = True,
+    fused_layers: bool = True,
 ) -> Policy:
     """`AutoModelForCausalLM` and `AutoTokenizer` from `name_or_path` (`task` and `cache_dir` are not used).
 
     lora: None, or {"r", "alpha", "targets"} and optionally "dropout", for peft; only the adapters are trained, and
-    `Policy.save` merges them. chat, template_options, shared_prompts, fused_norms: see `Policy`. attention:
+    `Policy.save` merges them. chat, template_options, shared_prompts, fused_layers: see `Policy`. attention:
     transformers' `attn_implementation` (its own choice when None). context_length: tokens of the longest prompt plus
     completion, where the tokenizer's own limit is lower than what the model was made for (None: the lower of
     the two). Errors: UserError when nothing can be loaded from the name, when a package is missing, when the
@@ -55,7 +55,7 @@ def hf(
         chat=chat,
         template_options=template_options,
         shared_prompts=shared_prompts,
-        fused_norms=fused_norms,
+        fused_layers=fused_layers,
     )
 
 
@@ -77,7 +77,7 @@ def wrap(
     chat: bool,
     template_options: dict[str, Any] | None,
     shared_prompts: bool,
-    fused_norms: bool,
+    fused_layers: bool,
 ) -> Policy:
     """A loaded model as a policy: padding token, plain output layer checked, adapters, checkpointing."""
     if tokenizer.pad_token_id is None and tokenizer.eos_token_id is not None:
@@ -85,7 +85,7 @@ def wrap(
         report(f"the tokenizer has no padding token: {tokenizer.eos_token!r} is used")
     policy = Policy(
         model, tokenizer, chat=chat, template_options=template_options, shared_prompts=shared_prompts,
-        fused_norms=fused_norms,
+        fused_layers=fused_layers,
     )  # fmt: skip
     require_plain_head(policy)
     if gradient_checkpointing:

@@ -14,8 +14,9 @@ from torch import Tensor
 
 from crucible.errors import UserError
 from crucible.policy.attention import use_own_attention
-from crucible.policy.fused_norms import use_fused_norms
+from crucible.policy.fused_layers import use_fused_layers
 from crucible.policy.shared_prompts import fits
+from crucible.policy.shards import compute_device
 from crucible.policy.states import Batch, States, padded, with_shared_prompts
 from crucible.policy.token_stats import LOGITS_AT_ONCE, TokenStats, selected_stats
 from crucible.policy.tokenizer import unknown_characters
@@ -30,9 +31,9 @@ class Policy:
     `chat`: render `Prompt.text` as one user message when the tokenizer has a chat template
     (`Prompt.messages` is always rendered). `template_options` go to the template as they are, e.g.
     {"enable_thinking": False}. `shared_prompts`: compute a prompt that rows have in common once, and no padding, where
-    the model can (`shared_prompts.fits`); the numbers differ by rounding. `fused_norms`:
-    RMS norms with a gradient of their own, in float32 (`fused_norms`). `seen_ids` holds the ids of the prompts the
-    weights were warmed up on.
+    the model can (`shared_prompts.fits`); the numbers differ by rounding. `fused_layers`: norms
+    and rotations with a gradient of their own (`fused_norms`, `fused_layers`). `seen_ids` holds the ids of the prompts
+    the weights were warmed up on.
     """
 
     def __init__(
@@ -44,14 +45,14 @@ class Policy:
         template_options: dict[str, Any] | None = None,
         logits_at_once: int = LOGITS_AT_ONCE,
         shared_prompts: bool = True,
-        fused_norms: bool = True,
+        fused_layers: bool = True,
     ) -> None:
         if tokenizer.eos_token_id is None:
             raise UserError("the tokenizer has no end-of-sequence token: completions could never end")
         if tokenizer.pad_token_id is None:
             raise UserError("the tokenizer has no padding token: set tokenizer.pad_token, e.g. to its eos_token")
         use_own_attention(model)
-        use_fused_norms(model, fused_norms)
+        use_fused_layers(model, fused_layers)
         self.model = model
         self.tokenizer = tokenizer
         self.chat = chat
@@ -77,7 +78,7 @@ class Policy:
 
     @property
     def device(self) -> torch.device:
-        return next(self.model.parameters()).device
+        return compute_device(self.model)
 
     @property
     def vocabulary(self) -> int:

@@ -7,65 +7,113 @@ again, where the completions of a prompt read the keys and values of that one co
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 from torch.nn.functional import scaled_dot_product_attention
 
 NAME = "crucible"  # of our attention in transformers, see `policy.attention`
 
 
 @dataclass(frozen=True, slots=True)
-class Layout:
-    """Where the tokens of P prompts and N completions lie in one row of L tokens.
+class Grid:
+    """Tokens of R rows that lie one after the other, as a grid (R, T) with padding behind.
 
-    `prompt_place` (P, Tp) and `completion_place` (N, Tc) are places in the row, 0 where `prompt_real` and
-    `completion_real` (bool, real tokens first) say there is none. `source` (N,) is the prompt of each completion.
+    `real` (R, T) says which are tokens, `inside` (l,) where in the flattened grid the l tokens are, in order; None where
+    the rows have one length, so that the grid is the tokens in another shape.
     """
 
-    prompt_place: Tensor
-    prompt_real: Tensor
-    completion_place: Tensor
-    completion_real: Tensor
+    real: Tensor
+    inside: Tensor | None
+
+    @classmethod
+    def of(cls, lengths: Tensor) -> Grid:
+        real = torch.arange(int(lengths.max()), device=lengths.device) < lengths[:, None]
+        return cls(real, None if bool(real.all()) else real.flatten().nonzero().squeeze(1))
+
+    def places(self, start: int) -> Tensor:
+        """(R, T) places of the tokens if the first is at `start`, 0 on padding."""
+        number = self.real.flatten().cumsum(0).view_as(self.real) - 1
+        return (number + start).masked_fill(~self.real, 0)
+
+    def rows(self, tokens: Tensor) -> Tensor:
+        """(l, H, d) -> (R, T, H, d), zeros on padding."""
+        if self.inside is not None:
+            tokens = tokens.new_zeros(self.real.numel(), *tokens.shape[1:]).index_copy(0, self.inside, tokens)
+        return tokens.reshape(*self.real.shape, *tokens.shape[1:])
+
+    def tokens(self, rows: Tensor) -> Tensor:
+        """(R, T, H, d) -> (l, H, d)."""
+        laid = rows.flatten(0, 1)
+        if self.inside is None:
+            return laid
+        found: Tensor = _Picked.apply(laid, self.inside)
+        return found
+
+
+class _Picked(torch.autograd.Function):
+    """`rows[places]` for places that differ: the gradient is put back where torch's own would add, in one thread."""
+
+    @staticmethod
+    def forward(ctx: Any, rows: Tensor, places: Tensor) -> Tensor:
+        ctx.save_for_backward(places)
+        ctx.rows = len(rows)
+        return rows.index_select(0, places)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, by_out: Tensor) -> tuple[Tensor, None]:
+        (places,) = ctx.saved_tensors
+        return by_out.new_zeros(ctx.rows, *by_out.shape[1:]).index_copy_(0, places, by_out), None
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Where the tokens of P prompts and N completions lie in one row: all prompts, then all completions.
+
+    `source` (N,) is the prompt of each completion.
+    """
+
+    prompt: Grid
+    completion: Grid
     source: Tensor
+    prompt_tokens: int
+    masks: dict[Any, Tensor] = field(default_factory=dict)
 
     @classmethod
     def of(cls, prompt_lengths: Tensor, completion_lengths: Tensor, source: Tensor) -> Layout:
-        prompt_place, prompt_real = _places(prompt_lengths, 0)
-        completion_place, completion_real = _places(completion_lengths, int(prompt_lengths.sum()))
-        return cls(prompt_place, prompt_real, completion_place, completion_real, source)
+        return cls(Grid.of(prompt_lengths), Grid.of(completion_lengths), source, int(prompt_lengths.sum()))
 
     @property
     def positions(self) -> Tensor:
         """(L,) position ids: a completion goes on where its prompt ends."""
-        lengths = self.prompt_real.sum(1)
-        prompt = torch.arange(self.prompt_real.shape[1], device=lengths.device).expand_as(self.prompt_real)
-        completion = torch.arange(self.completion_real.shape[1], device=lengths.device) + lengths[self.source, None]
-        return torch.cat([prompt[self.prompt_real], completion[self.completion_real]])
+        lengths = self.prompt.real.sum(1)
+        prompt = torch.arange(self.prompt.real.shape[1], device=lengths.device).expand_as(self.prompt.real)
+        completion = torch.arange(self.completion.real.shape[1], device=lengths.device) + lengths[self.source, None]
+        return torch.cat([prompt[self.prompt.real], completion[self.completion.real]])
 
     @property
     def predictors(self) -> Tensor:
         """(N, Tc + 1) the place whose state predicts each completion token: the prompt's last, then one by one."""
-        ends = self.prompt_real.sum(1, keepdim=True) - 1
-        last = self.prompt_place.gather(1, ends)
-        return torch.cat([last[self.source], self.completion_place], 1)
+        last = self.prompt.real.sum(1).cumsum(0) - 1
+        return torch.cat([last[self.source, None], self.completion.places(self.prompt_tokens)], 1)
 
-    def visible(self) -> Tensor:
-        """(N, 1, Tc, Tp + Tc) what a completion token sees: the prompt's tokens, then its own up to itself."""
-        rows, width = self.completion_real.shape
-        causal = torch.ones(width, width, dtype=torch.bool, device=self.source.device).tril()
-        prompt = self.prompt_real[self.source][:, None, None].expand(rows, 1, width, -1)
-        return torch.cat([prompt, causal.expand(rows, 1, width, width)], -1)
+    def hidden_from(self, queries: int, dtype: torch.dtype) -> Tensor:
+        """(N or 1, 1, Tc x queries, Tp + Tc): 0 where a completion token sees, -inf where not, `queries` lines a token.
 
-
-def _places(lengths: Tensor, start: int) -> tuple[Tensor, Tensor]:
-    """((R, longest) places of rows of these lengths laid one after the other from `start`, which are real)."""
-    steps = torch.arange(int(lengths.max()), device=lengths.device)
-    real = steps < lengths[:, None]
-    begins = start + lengths.cumsum(0) - lengths
-    return (begins[:, None] + steps).masked_fill(~real, 0), real
+        It sees its prompt's tokens, then its own up to itself. One row serves all where the prompts have one length.
+        """
+        if (queries, dtype) not in self.masks:
+            width = self.completion.real.shape[1]
+            causal = torch.ones(width, width, dtype=torch.bool, device=self.source.device).tril()
+            prompt = self.prompt.real[:1] if self.prompt.inside is None else self.prompt.real[self.source]
+            seen = torch.cat([prompt[:, None].expand(-1, width, -1), causal.expand(len(prompt), -1, -1)], -1)
+            mask = torch.zeros(seen.shape, dtype=dtype, device=seen.device).masked_fill_(~seen, -torch.inf)
+            self.masks[queries, dtype] = mask.repeat_interleave(queries, 1)[:, None]
+        return self.masks[queries, dtype]
 
 
 def fits(model: Any, length: int) -> bool:
@@ -93,48 +141,43 @@ def _drops(model: nn.Module, config: Any) -> bool:
 
 def hidden_states(model: Any, prompts: Tensor, completions: Tensor, layout: Layout) -> Tensor:
     """(L, D) the last hidden states of the row of prompt tokens (Lp,) and completion tokens (Lc,)."""
+    ids = torch.cat([prompts, completions])[None]
     return model.get_decoder()(
-        input_ids=torch.cat([prompts, completions])[None],
-        attention_mask=layout.visible(),
+        input_ids=ids,
+        attention_mask=torch.ones(1, 1, 1, 1, dtype=torch.bool, device=ids.device),  # the layout says what is seen
         position_ids=layout.positions[None],
         use_cache=False,
         layout=layout,
     ).last_hidden_state.squeeze(0)
 
 
-def shared_prompt_attention(
-    query: Tensor, key: Tensor, value: Tensor, visible: Tensor | None, scaling: float, layout: Layout
-) -> Tensor:
-    """(1, H, L, d) queries on (1, H_kv, L, d) keys and values -> (1, L, H, d), rows as the layout says.
+def shared_prompt_attention(query: Tensor, key: Tensor, value: Tensor, scaling: float, layout: Layout) -> Tensor:
+    """(L, H, d) queries on (L, H_kv, d) keys and values -> (L, H, d), rows as the layout says.
 
-    `visible` is the layout's. Prompts have their real tokens first, so a plain causal mask is right for them.
+    Prompts have their real tokens first, so a plain causal mask is right for them. The queries of a completion token
+    that share a key-value head stand side by side as query positions, so keys and values are not repeated for them.
     """
-    repeats = query.shape[1] // key.shape[1]
-    query, key, value = (states[0].transpose(0, 1) for states in (query, key, value))  # (L, heads, d)
-    q, k, v = (_rows(states, layout.prompt_place) for states in (query, key, value))
-    k, v = _repeated(k, repeats), _repeated(v, repeats)
-    prompts = scaled_dot_product_attention(q, k, v, is_causal=True, scale=scaling)
-    found = [_flat(prompts, layout.prompt_real)]
-    if layout.completion_place.shape[1]:
-        q, own_k, own_v = (_rows(states, layout.completion_place) for states in (query, key, value))
-        k = torch.cat([k[layout.source], _repeated(own_k, repeats)], 2)
-        v = torch.cat([v[layout.source], _repeated(own_v, repeats)], 2)
-        found.append(
-            _flat(scaled_dot_product_attention(q, k, v, attn_mask=visible, scale=scaling), layout.completion_real)
-        )
-    return torch.cat(found)[None]
+    heads, shared, start = query.shape[1], key.shape[1], layout.prompt_tokens
+    group, grid = heads // shared, layout.prompt
+    q, k, v = (grid.rows(states[:start]) for states in (query, key, value))  # (P, Tp, heads, d)
+    prompts = scaled_dot_product_attention(
+        q.transpose(1, 2), _repeated(k, group), _repeated(v, group), is_causal=True, scale=scaling
+    )
+    found = [grid.tokens(prompts.transpose(1, 2))]
+    if len(query) > start:
+        grid = layout.completion
+        rows, width = grid.real.shape
+        q, own_k, own_v = (grid.rows(states[start:]) for states in (query, key, value))
+        k = torch.cat([k.index_select(0, layout.source), own_k], 1).transpose(1, 2)
+        v = torch.cat([v.index_select(0, layout.source), own_v], 1).transpose(1, 2)
+        q = q.view(rows, width, shared, group, -1).transpose(1, 2).reshape(rows, shared, width * group, -1)
+        mask = layout.hidden_from(group, q.dtype)
+        out = scaled_dot_product_attention(q, k, v, attn_mask=mask, scale=scaling)
+        out = out.reshape(rows, shared, width, group, -1).transpose(1, 2)
+        found.append(grid.tokens(out.reshape(rows, width, heads, -1)))
+    return torch.cat(found)
 
 
 def _repeated(states: Tensor, times: int) -> Tensor:
-    """(R, H_kv, T, d) -> (R, H, T, d): each key-value head for its query heads."""
-    return states.repeat_interleave(times, 1) if times > 1 else states
-
-
-def _rows(states: Tensor, places: Tensor) -> Tensor:
-    """(L, H, d) -> (R, H, T, d)."""
-    return states[places].transpose(1, 2)
-
-
-def _flat(rows: Tensor, real: Tensor) -> Tensor:
-    """(R, H, T, d) -> the real tokens one after the other, (l, H, d)."""
-    return rows.transpose(1, 2)[real]
+    """(R, T, H_kv, d) -> (R, H, T, d): each key-value head for its query heads."""
+    return (states.repeat_interleave(times, 2) if times > 1 else states).transpose(1, 2)

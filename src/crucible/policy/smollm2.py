@@ -36,7 +36,7 @@ def smollm2(
     gradient_checkpointing: bool = False,
     chat: bool = True,
     shared_prompts: bool = True,
-    fused_norms: bool = True,
+    fused_layers: bool = True,
 ) -> Policy:
     """The converted model from `cache_dir`, made on first use; options as in `hf` (`task` is not used)."""
     if dtype not in DTYPES:
@@ -55,7 +55,7 @@ def smollm2(
         chat=chat,
         template_options=None,
         shared_prompts=shared_prompts,
-        fused_norms=fused_norms,
+        fused_layers=fused_layers,
     )
 
 

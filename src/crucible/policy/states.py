@@ -57,4 +57,5 @@ def with_shared_prompts(model: Any, batch: Batch) -> States:
     states = shared_prompts.hidden_states(model, different[real], completion_ids[steps < last[:, None] - 1], layout)
     predictors = layout.predictors
     read = states[predictors[used[:, : predictors.shape[1]]]]
-    return States(read, lambda: (states[layout.prompt_place[source]], layout.prompt_real[source].long()))
+    prompt = layout.prompt
+    return States(read, lambda: (states[prompt.places(0)[source]], prompt.real[source].long()))

@@ -11,7 +11,7 @@ import torch
 from crucible.ahead import stood_in_by
 from crucible.errors import UserError
 from crucible.policy import warmup_cache
-from crucible.policy.fused_norms import use_fused_norms
+from crucible.policy.fused_layers import use_fused_layers
 from crucible.policy.policy import Policy
 from crucible.policy.tokenizer import character_tokenizer
 from crucible.policy.warmup import WarmUp, warm_up
@@ -78,14 +78,14 @@ def tiny(
     initializer_range: Annotated[float, "> 0"] = 0.06,
     seed: int = 0,
     shared_prompts: bool = True,
-    fused_norms: bool = True,
+    fused_layers: bool = True,
     warmup: WarmUp | None = None,
 ) -> Policy:
     """The untrained model after a short supervised warm-up on the task's own demonstrations.
 
     The warmed-up model is kept under `cache_dir`/warmup under a key of model, warm-up, task and code, and
     taken from there the next time; `report` is told which. `Policy.seen_ids` names the prompts it was
-    trained on. `warmup=None` leaves the weights random. shared_prompts, fused_norms: see `Policy`.
+    trained on. `warmup=None` leaves the weights random. shared_prompts, fused_layers: see `Policy`.
     Errors: see `warmup.warm_up`.
     """
     shape: dict[str, Any] = {
@@ -101,7 +101,7 @@ def tiny(
     if warmup is None:
         policy = untrained(**shape)
         policy.shared_prompts = shared_prompts
-        use_fused_norms(policy.model, fused_norms)
+        use_fused_layers(policy.model, fused_layers)
         return policy
     description = warmup_cache.describe(model=shape, warmup=warmup, task=task)
     path = warmup_cache.folder(Path(cache_dir), description)
@@ -121,5 +121,5 @@ def tiny(
         policy, record = kept
         report(f"warm-up taken from {path}: {record.steps} steps, probe accuracy {record.accuracy:.3f}")
     policy.seen_ids, policy.shared_prompts = set(record.seen_ids), shared_prompts
-    use_fused_norms(policy.model, fused_norms)
+    use_fused_layers(policy.model, fused_layers)
     return policy
