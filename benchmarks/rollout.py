@@ -217,18 +217,19 @@ def vllm(folder: str, ends: list[int], tokens: int) -> tuple[Batch, Any]:
     engine = LLM(folder, dtype="float32", enforce_eager=True, max_model_len=length, max_num_seqs=512, seed=0,
                  enable_prefix_caching=True, skip_tokenizer_init=True)  # fmt: skip
 
-    def generated(prompts: Sequence[list[int]], samples: int, seed: int, temperature: float) -> list[list[int]]:
+    def generated(prompts: Sequence[list[int]], samples: int, temperature: float) -> list[list[int]]:
+        # no seed: many requests with seeds of their own are an error of the CPU build ("Generator does not use offset")
         asked = SamplingParams(
-            n=samples, temperature=temperature, top_p=1.0, top_k=0, max_tokens=tokens, seed=seed, ignore_eos=True,
+            n=samples, temperature=temperature, top_p=1.0, top_k=0, max_tokens=tokens, ignore_eos=True,
             stop_token_ids=ends, detokenize=False,
         )  # fmt: skip
         out = engine.generate([{"prompt_token_ids": ids} for ids in prompts], asked, use_tqdm=False)
         return [until_end(list(one.token_ids), ends) for request in out for one in request.outputs]
 
     def batch(prompts: Sequence[list[int]], samples: int, seed: int) -> list[int]:
-        return [len(row) for row in generated(prompts, samples, seed, 1.0)]
+        return [len(row) for row in generated(prompts, samples, 1.0)]
 
-    return batch, lambda prompts: generated(prompts, 1, 0, 0.0)
+    return batch, lambda prompts: generated(prompts, 1, 0.0)
 
 
 SIDES = {"crucible": crucible, "generate": generate, "continuous": continuous, "vllm": vllm}
