@@ -52,9 +52,9 @@ def one_process(options: argparse.Namespace) -> None:
     print(json.dumps(found | {"flop": work, "peak": peak(), "parameters": body + head}))
 
 
-def peak() -> float:
-    """FLOP/s of a square float32 product on the same threads."""
-    a = torch.randn(2048, 2048)
+def peak(dtype: torch.dtype = torch.float32) -> float:
+    """FLOP/s of a square product on the same threads."""
+    a = torch.randn(2048, 2048, dtype=dtype)
     a @ a
     best = math.inf
     for _ in range(5):
@@ -73,6 +73,10 @@ def main() -> None:
         f"{platform.machine()}, {options.threads} threads, float32, median of {options.steps} steps after "
         f"{rl_step.SKIPPED}"
     )
+    torch.set_num_threads(options.threads)
+    amx = "with" if torch.cpu._is_amx_tile_supported() else "without"
+    single, half = peak() / 1e9, peak(torch.bfloat16) / 1e9
+    print(f"a square product: {single:.0f} GFLOP/s in float32, {half:.0f} in bfloat16, {amx} AMX")
     for dial in options.only:
         before = None
         for change in DIALS[dial]:
