@@ -37,6 +37,10 @@ def others(world: int, config: Mapping[str, Any]) -> Iterator[Place]:
         for process in ranks:
             if process.is_alive():
                 process.terminate()
+        for process in ranks:
+            process.join(10)
+            if process.is_alive():  # a run keeps TERM for the end of its step, which this one will not see
+                process.kill()
         torch.set_num_threads(before_threads)
         for name, value in before.items():
             if value is None:
@@ -56,11 +60,14 @@ def _rank(rank: int, world: int, port: int, config: dict[str, Any]) -> None:
     """One of the other processes. Rank 0 says what went wrong; here one line is enough."""
     values = (rank, world, rank, 0, "127.0.0.1", port)
     os.environ |= {name: str(value) for name, value in zip(NAMES, values, strict=True)}
+    from crucible.lifeline import LostRank
     from crucible.run import run
 
     _share_cores(world)
     try:
         run(**config)
     except Exception as error:
+        if isinstance(error, LostRank) and error.told:
+            raise SystemExit(1) from None
         print(f"rank {rank} stopped: {' '.join(str(error).split())[:200]}", file=sys.stderr)
         raise SystemExit(1) from None

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from crucible.errors import UserError
@@ -17,16 +17,21 @@ if TYPE_CHECKING:
     from torch import Tensor
     from torch.nn import Parameter
 
+    from crucible.lifeline import Lifeline
+
 
 @dataclass(frozen=True, slots=True)
 class Ranks:
     """This process among `world` processes; rank 0 is the main one, which alone writes the run directory.
 
-    Every method but `share` is collective: all ranks call it, in the same order.
+    `sharded`: the weights lie in shards (trainer=fsdp), so all ranks make the same passes of the model; `lifeline`
+    tells of ranks that are lost. Every method but `share` is collective: all ranks call it, in the same order.
     """
 
     rank: int = 0
     world: int = 1
+    sharded: bool = False
+    lifeline: Lifeline | None = field(default=None, compare=False, repr=False)
 
     @property
     def main(self) -> bool:
@@ -61,13 +66,16 @@ class Ranks:
         return total
 
     def sum_gradients(self, parameters: Sequence[Parameter]) -> None:
-        """Each gradient becomes its sum over all ranks: a sum, since losses have global denominators."""
+        """Each gradient becomes its sum over all ranks: a sum, since losses have global denominators.
+
+        Those of weights in shards are sums already: FSDP adds them up in every backward pass.
+        """
         if self.world == 1:
             return
         import torch
         import torch.distributed as dist
 
-        trained = [p for p in parameters if p.requires_grad]
+        trained = [p for p in parameters if p.requires_grad and not hasattr(p, "device_mesh")]
         for p in trained:
             if p.grad is None:  # a rank without rows
                 p.grad = torch.zeros_like(p)
@@ -95,6 +103,7 @@ class Ranks:
 
 
 ALONE = Ranks()
+SHARDED = ".sharded_trainer"  # how the target of a trainer ends that cuts weights into shards
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +151,7 @@ def joined(devices: int, nodes: int, config: Mapping[str, Any]) -> Iterator[Rank
     Errors: UserError where the number of processes there are is not the number asked for.
     """
     world = devices * nodes
+    sharded = str(config.get("trainer", {}).get("_target_")).endswith(SHARDED)
     if devices < 1 or nodes < 1:
         raise UserError(f"trainer.devices={devices}, trainer.nodes={nodes}: both must be at least 1")
     here = place()
@@ -157,21 +167,21 @@ def joined(devices: int, nodes: int, config: Mapping[str, Any]) -> Iterator[Rank
             raise UserError(f"trainer.nodes={nodes}: start one process a device with srun or torchrun, or use sweep.py")
         from crucible.launch import others
 
-        with others(devices, config) as first, _group(first):
-            yield Ranks(0, world)
+        with others(devices, config) as first, _group(first) as lifeline:
+            yield Ranks(0, world, sharded, lifeline)
     elif here.world != world:
         raise UserError(
             f"trainer.devices={devices} x trainer.nodes={nodes} are {world} processes, and {here.world} were started; "
             "in a sweep, resources.tasks is the processes of a node"
         )
     else:
-        with _group(here):
-            yield Ranks(here.rank, world)
+        with _group(here) as lifeline:
+            yield Ranks(here.rank, world, sharded, lifeline)
 
 
 @contextmanager
-def _group(here: Place) -> Iterator[None]:
-    """torch's process group: gloo, and nccl for tensors on GPUs."""
+def _group(here: Place) -> Iterator[Lifeline]:
+    """torch's process group: gloo, and nccl for tensors on GPUs; and the lifeline beside it."""
     import datetime
 
     import torch
@@ -187,9 +197,27 @@ def _group(here: Place) -> Iterator[None]:
     wait = datetime.timedelta(hours=12)
     dist.init_process_group(backend, rank=here.rank, world_size=here.world, timeout=wait)
     try:
-        yield
+        lifeline = _lifeline(here, address)
+        try:
+            yield lifeline
+        except BaseException as error:
+            lifeline.close(error)
+            raise
+        lifeline.close()
     finally:
         dist.destroy_process_group()
+
+
+def _lifeline(here: Place, address: str) -> Lifeline:
+    from crucible.lifeline import main_calls, main_end, other_end, this_process
+
+    ranks = Ranks(here.rank, here.world)
+    if not ranks.main:
+        call, main = ranks.from_main(None)
+        return other_end(call, here.rank, main)
+    listener, call = main_calls(address)
+    ranks.from_main((call, this_process()))
+    return main_end(listener, here.world, call[2])
 
 
 def _meeting_point_on_slurm() -> tuple[str, int]:

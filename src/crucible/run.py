@@ -18,6 +18,7 @@ from crucible.modules.lifecycle import recorded, restarted
 from crucible.modules.random_state import seed_global
 from crucible.modules.seeds import derived_seed
 from crucible.modules.sharing import share_out
+from crucible.modules.watchdog import together
 from crucible.parts import Parts, locate
 from crucible.pulse import beat_with
 from crucible.ranks import joined
@@ -84,12 +85,12 @@ def run(
             run_dir=run_dir, path=path, config=config, report=report, cache_dir=Path(cache_dir), seed=seed, steps=steps,
             samples_every=samples_every, resume=resume, ranks=ranks,
         )  # fmt: skip
-        with recorded(run_dir, parts), parts["watchdog"].watching(run_dir, report):
+        with recorded(run_dir, parts), parts["watchdog"].watching(run_dir, report), together(ranks, run_dir):
             # before any model
             parts.make("batch", "sampling", "optim", "evaluation", "reward_runtime", "trouble", "task", "entropy")
             kind = locate(algo["_target_"])
             if ranks.main:
-                refuse_ahead(parts, algo, reward)
+                refuse_ahead(parts, algo, reward, trainer, rollout)
             if hasattr(kind, "look_ahead"):
                 kind.look_ahead(parts)
             journal = parts.add("journal", Journal(run_dir, parts["logger"] if ranks.main else NoLogger(), report))

@@ -172,3 +172,13 @@ def test_help_lists_every_option_of_every_axis() -> None:
 def test_every_top_level_option_is_a_parameter_of_run() -> None:
     config = composed().config
     assert set(config) - {"_target_"} <= set(read(ROOT_TARGET).parameters)
+
+
+@pytest.mark.parametrize(
+    "algo", ["sft", "dpo", "kto", "online_dpo", "rm_principle", "rm_bradley_terry", "rm_genrm", "grpo", "ppo"]
+)
+def test_the_stored_config_of_a_run_may_run_again(algo: str) -> None:
+    """It says what each part is, not which file said so."""
+    made = composed(f"algo={algo}")
+    rules.enforce(made.config, made.origin)
+    rules.enforce(made.config)

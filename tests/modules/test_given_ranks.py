@@ -9,10 +9,11 @@ from crucible.rundir import read_metrics, read_status
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("algo", ["sft", "dpo", "bco"])
-def test_two_processes_give_the_numbers_of_one(small_run, algo):
-    alone = small_run(f"algo={algo}", "run_id=alone")
-    together = small_run(f"algo={algo}", "trainer.devices=2", "run_id=together")
+@pytest.mark.parametrize(("algo", "trainer"), [("sft", "ddp"), ("dpo", "ddp"), ("bco", "ddp"), ("dpo", "fsdp")])
+def test_two_processes_give_the_numbers_of_one(small_run, algo, trainer):
+    uneven = (f"algo={algo}", "batch.prompts_per_step=5", "batch.micro_batch_tokens=64")
+    alone = small_run(*uneven, "run_id=alone")
+    together = small_run(*uneven, f"trainer={trainer}", "run_id=together")
     close(read_metrics(alone), read_metrics(together))
     assert read_status(together)["state"] == "finished"
     assert len(list(together.glob("metrics.*.jsonl"))) == 1

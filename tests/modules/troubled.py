@@ -34,3 +34,17 @@ def rank_one_dies(logps, advantages, mask, progress):
     if progress > 0 and torch.distributed.get_rank() == 1:
         os.kill(os.getpid(), signal.SIGKILL)
     return PolicyLoss(-advantages * logps)
+
+
+def rank_zero_dies(logps, advantages, mask, progress):
+    """The same of the main process."""
+    if progress > 0 and torch.distributed.get_rank() == 0:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return PolicyLoss(-advantages * logps)
+
+
+def rank_one_fails(logps, advantages, mask, progress):
+    """An error in the second step of one rank alone."""
+    if progress > 0 and torch.distributed.get_rank() == 1:
+        raise ValueError("no such number")
+    return PolicyLoss(-advantages * logps)

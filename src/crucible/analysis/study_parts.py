@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -61,12 +62,17 @@ def count(study: Study, of: str) -> str:
 
 
 def arms(study: Study, *values: str) -> str:
-    """A line an arm: number of seeds, and mean with 95 % interval of each value (`scalars`)."""
+    """A line an arm: number of seeds, and mean with 95 % interval of each value (`scalars`).
+
+    An arm whose runs have none of the values is left out; one without runs says so.
+    """
     rows = []
     for key, arm in study.arms.items():
         cells = [interval(_values(study, key, value)) for value in values] if arm.runs else ["" for _ in values]
-        rows.append([arm.label, str(len(arm.runs)) if arm.runs else "not run", *cells])
-    return table(["arm", "seeds", *values], rows)
+        if any(cells) or not arm.runs:
+            rows.append([arm.label, str(len(arm.runs)) if arm.runs else "not run", *cells])
+    heads = [re.sub(r"^evaluated\((.*)\)$", r"\1", value) for value in values]
+    return table(["arm", "seeds", *heads], rows)
 
 
 def mean(study: Study, arm: str, value: str) -> str:
@@ -194,10 +200,12 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def number(value: float, *, sign: bool = False) -> str:
-    """Three significant digits, no exponent for what people read."""
+    """Three significant digits, no exponent for what people read; counts whole."""
     if math.isnan(value):
         return "–"
     size = abs(value)
+    if size >= 1000:
+        return f"{value:{'+' if sign else ''},.0f}"
     digits = 3 if size >= 0.1 or size == 0 else min(7, 2 - math.floor(math.log10(size)))
     return f"{value:{'+' if sign else ''}.{digits}f}"
 

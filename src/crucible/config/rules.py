@@ -5,8 +5,8 @@ A target declares what it needs with `@needs(...)` (crucible.config.needs). The 
     <axis>=["a", "b"]        the part on that axis (loss, aggregation, entropy, data, ...) is one of these
                              functions or classes, by name or by the name of its YAML
     <option>=["a", "b"]      a text option of the run or of algo has one of these values (old_logps)
-    min_<option>=2           a number is at least this; <option> is a term of batch, of sampling, or a
-    max_<option>=8           top-level option (samples_per_prompt, temperature, steps)
+    min_<option>=2           a number is at least this; <option> is a term of batch, sampling, rollout, or a
+    max_<option>=8           top-level option (samples_per_prompt, temperature, steps, lag)
     reference=["answer"]     the data gives these keys of Prompt.reference (its class names them in
                              `reference_keys`; a data set that does not is checked when it is read)
     task_methods=["fulfils"] the data can do this (a method of its class)
@@ -19,6 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from crucible.config.batch import Batch
@@ -29,7 +30,7 @@ from crucible.config.signatures import Signature, read
 from crucible.errors import UserError
 from crucible.rundir.secrets import refuse_secrets
 
-NUMBERS_IN = ("batch", "sampling")  # nodes whose numbers a constraint may name without a path
+NUMBERS_IN = ("batch", "sampling", "rollout")  # nodes whose numbers a constraint may name without a path
 _PLAIN = frozenset((str, int, float, bool, type(None)))
 PARTS_IN = ("", "algo")  # nodes whose parts a constraint may name without a path
 
@@ -164,7 +165,8 @@ def _violation(config: Mapping[str, Any], origin: Origin, word: str, wanted: Any
         path, value = option
         return None if value in wanted else f"needs {path}={' or '.join(wanted)}, not {value}"
     part = _part(config, origin, word)
-    if part is None or {part.signature.name, part.choice} & set(wanted):
+    # of a run's stored config no choice is known: there a part's module stands for its YAML, which has the same name
+    if part is None or {part.signature.name, part.choice or Path(part.signature.file).stem} & set(wanted):
         return None
     here = part.path.replace(".", "/")
     return f"needs {here}={' or '.join(wanted)}, not {_named(part)}"

@@ -15,7 +15,8 @@ from torch import Tensor
 from crucible.algorithms.given import Given, call
 from crucible.modules.experience import Experience
 from crucible.modules.methods import Methods
-from crucible.modules.microbatch import MicroBatch, micro_batches
+from crucible.modules.microbatch import MicroBatch, in_step, micro_batches
+from crucible.ranks import Ranks
 from crucible.types import Answers, Totals
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ def answer_terms(
     clock: dict[str, Any],
     tokens: int,
     backward: Callable[[Tensor], None],
+    ranks: Ranks,
 ) -> dict[str, float]:
     """Adds the gradient of the terms on the rows `mine` (K,), in passes of at most `tokens` tokens; their values.
 
@@ -43,7 +45,7 @@ def answer_terms(
     """
     sums: dict[str, float] = defaultdict(float)
     rows = mine[answers.rows.mask[mine].any(-1)]
-    for part in micro_batches(answers.rows, rows, tokens):
+    for part in in_step(micro_batches(answers.rows, rows, tokens), ranks, policy, backward):
         given = _given(x, answers, part, part.forward(policy).logps, clock)
         terms = {
             f"auxiliary/{name}": methods.auxiliary[name].coefficient

@@ -16,6 +16,7 @@ import torch
 from crucible.errors import UserError
 from crucible.modules.evaluation import Evaluation
 from crucible.modules.journal import Journal, Pace
+from crucible.policy.shards import full
 from crucible.pulse import beat
 from crucible.sweeps.signals import stop_flag
 
@@ -91,7 +92,7 @@ class Checkpoint(pl.Callback):
 def refuse_broken_weights(module: Any) -> None:
     """Errors: UserError where a weight is NaN or infinite: nobody would want to go on from there."""
     for name, weight in module.named_parameters():
-        if not bool(torch.isfinite(weight.detach()).all()):
+        if int(full((~torch.isfinite(weight.detach())).sum())):
             raise UserError(
                 f"after step {module.steps_done} the weight {name} is no longer a number, so this step is not saved; "
                 "the checkpoints before it are kept: try a smaller optim.lr"

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import functools
 import operator
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
+from crucible.policy.shards import in_shards
 from crucible.ranks import Ranks
 from crucible.types import Rollouts
 
@@ -34,7 +35,7 @@ class MicroBatch:
 
     def forward(self, policy: Policy, **options: Any) -> TokenStats:
         """What `Policy.token_stats` says of these rows; `options` are its own."""
-        x, device = self.rollouts, policy.model.device
+        x, device = self.rollouts, policy.device
         return policy.token_stats(
             x.prompt_ids[self.index, x.prompt_ids.shape[1] - self.prompt_width :].to(device),
             x.prompt_mask[self.index, x.prompt_ids.shape[1] - self.prompt_width :].to(device),
@@ -144,3 +145,23 @@ def rows_of_rank(group: Tensor, rows: Tensor, ranks: Ranks) -> Tensor:
     groups = group[rows].unique()
     mine = ranks.share(len(groups))
     return rows[torch.isin(group[rows], groups[mine.start : mine.stop])]
+
+
+def in_step(
+    parts: Iterable[MicroBatch], ranks: Ranks, policy: Policy, backward: Callable[[Tensor], None]
+) -> Iterator[MicroBatch]:
+    """The micro-batches of one rank's rows, for a loop that makes one pass forward and back for each.
+
+    Where weights lie in shards, a pass takes all ranks, and token budgets give them different numbers of micro-batches:
+    then idle passes follow, of which nothing is learned, until every rank has made as many as the one with most.
+    """
+    if not ranks.sharded:
+        yield from parts
+        return
+    mine = list(parts)
+    most = max(ranks.gather(len(mine)))
+    yield from mine
+    for _ in range(most - len(mine)):
+        ids = torch.full((1, 2), policy.eos_id, device=policy.device)
+        backward(0.0 * policy.token_stats(ids, torch.ones_like(ids), ids, torch.ones_like(ids)).logps.sum())
+    in_shards(policy.model)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -17,7 +17,7 @@ from crucible.algorithms.ratio import importance_ratio, log_ratio
 from crucible.modules.answers import answer_terms
 from crucible.modules.experience import Experience
 from crucible.modules.methods import Methods, needs_gradient
-from crucible.modules.microbatch import MicroBatch, micro_batches, rows_of_rank
+from crucible.modules.microbatch import MicroBatch, in_step, micro_batches, rows_of_rank
 from crucible.modules.passes import token_columns
 from crucible.ranks import ALONE, Ranks
 from crucible.types import PolicyLoss, Totals
@@ -32,7 +32,11 @@ NOW = frozenset({"logps", "entropy", "uniform", "collision"})  # of the policy a
 
 @dataclass(slots=True)
 class Objective:
-    """Policy loss, its weights, and every term beside it."""
+    """Policy loss, its weights, and every term beside it.
+
+    `mismatch`: how far the policy of the last `backward`, before its step, was from the one that sampled, on the tokens
+    of its rows.
+    """
 
     policy: Policy
     methods: Methods
@@ -40,6 +44,7 @@ class Objective:
     max_completion_tokens: int
     ranks: Ranks = ALONE
     value_head: nn.Module | None = None
+    mismatch: dict[str, float] = field(default_factory=dict)
 
     def backward(
         self,
@@ -64,12 +69,11 @@ class Objective:
         more: dict[str, Any] = {name: name in asked for name in ("uniform", "collision")}
         more |= self.methods.reader(self.value_head, learns_policy=learn_policy)
         sums: dict[str, float] = defaultdict(float)
-        largest = torch.zeros(())
+        largest = widest = torch.zeros(())
         mine = rows_of_rank(x.rollouts.group, rows, self.ranks)
         shared = self.policy.shares(x.rollouts.width)
-        for part in micro_batches(
-            x.rollouts, mine, self.micro_batch_tokens, whole_groups=whole_groups, shared=shared
-        ):
+        parts = micro_batches(x.rollouts, mine, self.micro_batch_tokens, whole_groups=whole_groups, shared=shared)
+        for part in in_step(parts, self.ranks, self.policy, backward if learn_policy else forget):
             stats = part.forward(self.policy, entropy_gradient=entropy_gradient, **more)
             given = self.given(x, part, stats, clock)
             m = given["mask"]
@@ -86,19 +90,29 @@ class Objective:
             for name, value in {**result.diagnostics, **kinds, "entropy": stats.entropy}.items():
                 label = name if "/" in name else f"policy/{name}"
                 sums[label] += (value.detach() * m).sum().item() / totals.tokens
-            ratio = importance_ratio(log_ratio(stats.logps.detach(), given["sampling_logps"], m)) * m
+            gap = log_ratio(stats.logps.detach(), given["sampling_logps"], m)
+            ratio = importance_ratio(gap) * m
             largest = torch.maximum(largest, ratio.max().cpu())  # NaN stays
+            widest = torch.maximum(widest, gap.abs().max().cpu())
+            sums["sum of gaps"] += gap.sum().item()
             sums["sum of ratios"] += ratio.sum().item()
             sums["sum of squares"] += ratio.square().sum().item()
         if x.answers is not None and learn_policy:
             for name, value in answer_terms(
-                self.policy, self.methods, x, x.answers, mine, totals, clock, self.micro_batch_tokens, backward
-            ).items():
+                self.policy, self.methods, x, x.answers, mine, totals, clock, self.micro_batch_tokens, backward,
+                self.ranks,
+            ).items():  # fmt: skip
                 sums[name] += value
         sums = self.ranks.sums(sums)
-        total, squares = sums.pop("sum of ratios"), sums.pop("sum of squares")
-        sums["policy/ratio_max"] = max(self.ranks.gather(largest.item()))
+        total, squares, gaps = (sums.pop(f"sum of {name}") for name in ("ratios", "squares", "gaps"))
+        ends = self.ranks.gather((largest.item(), widest.item()))
+        sums["policy/ratio_max"] = max(ratio for ratio, _ in ends)
         sums["policy/ess"] = total**2 / (totals.tokens * squares)
+        self.mismatch = {
+            "mismatch/kl": -gaps / totals.tokens,
+            "mismatch/max": max(gap for _, gap in ends),
+            "mismatch/ess": sums["policy/ess"],
+        }
         sums["policy/staleness"] = (clock["updates_done"] - x.rollouts.policy_version[rows]).float().mean().item()
         return sums
 
@@ -186,3 +200,7 @@ class Objective:
         weights = torch.ones_like(x.rollouts.mask)
         weights[rows] = found.to(weights.dtype)
         return weights
+
+
+def forget(loss: Tensor) -> None:
+    """The backward pass of a step in which the policy learns nothing."""

@@ -25,6 +25,7 @@ from crucible.modules.sources import Source
 from crucible.modules.trouble import Trouble
 from crucible.modules.updates import no_loader
 from crucible.policy.policy import Policy
+from crucible.policy.shards import whole
 from crucible.pulse import beat
 from crucible.ranks import Ranks
 from crucible.types import Task
@@ -130,7 +131,8 @@ class Offline(pl.LightningModule):
             return {}
         self.model.eval()
         try:
-            found = self.objective.measure(self.held_out)
+            with whole(self.model):  # each rank measures its share, in as many passes as that takes
+                found = self.objective.measure(self.held_out)
         finally:
             self.model.train()
         return {f"eval/{self.task.name}/{name}": value for name, value in found.items()}

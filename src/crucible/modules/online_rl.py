@@ -211,8 +211,12 @@ class OnlineRL(pl.LightningModule):
     def training_step(self, update: int, _: int) -> None:
         rows = self.experience.updates[update]
         number = self.steps_done * self.batch.updates_per_rollout + update + 1
-        if len(rows):
-            metrics = self.optimise(rows, number)
+        self.close_update(update, self.optimise(rows, number) if len(rows) else None)
+
+    def close_update(self, update: int, metrics: dict[str, float] | None) -> None:
+        """Writes the metrics of an update, None where it had no rows; after the last one of a step, ends the step."""
+        number = self.steps_done * self.batch.updates_per_rollout + update + 1
+        if metrics is not None:
             made = "trouble/skipped" not in metrics
             self.updates_done += made
             if made and update == 0:  # the entropy of the policy that sampled, before anything was learned from it
@@ -249,6 +253,8 @@ class OnlineRL(pl.LightningModule):
         metrics = self.objective.backward(
             self.experience, rows, self.clock, self.manual_backward, learn_policy=learn_policy
         )
+        if getattr(self.engine, "apart", False) and number == self.steps_done * self.batch.updates_per_rollout + 1:
+            self.step_metrics = self.objective.mismatch | self.step_metrics  # known of all rows where recomputed
         self.ranks.sum_gradients(list(self.model.parameters()))
         metrics["policy/grad_norm"] = float(self.optim.clip(self.model.parameters()))
         if self.value_head is not None:

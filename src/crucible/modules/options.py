@@ -79,6 +79,12 @@ class AdamW:
         """Clip the gradients in place and return their norm before clipping."""
         import torch
 
+        from crucible.policy.shards import full
+
         bound = self.max_grad_norm if self.max_grad_norm is not None else math.inf
         moved = [p for p in parameters if p.grad is not None]
-        return torch.nn.utils.clip_grad_norm_(moved, bound) if moved else torch.zeros(())
+        if not moved:
+            return torch.zeros(())
+        norm = full(torch.nn.utils.get_total_norm([p.grad for p in moved]))
+        torch.nn.utils.clip_grads_with_norm_(moved, bound, norm)
+        return norm

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -16,7 +16,7 @@ from crucible.config.batch import Batch
 from crucible.config.needs import needs
 from crucible.modules.given_rows import Encoder
 from crucible.modules.journal import Journal
-from crucible.modules.microbatch import micro_batches, rows_of_rank
+from crucible.modules.microbatch import MicroBatch, in_step, micro_batches, rows_of_rank
 from crucible.modules.offline import Offline
 from crucible.modules.options import AdamW
 from crucible.modules.reference import Reference, Refresh
@@ -113,7 +113,8 @@ class PairObjective:
         pairs, tokens = len(items), rows.mask.sum().item()
         sums: dict[str, float] = defaultdict(float)
         mine = rows_of_rank(rows.group, torch.arange(len(rows)), self.ranks)
-        for stats, given in self.pieces(rows, mine, clock):
+        parts = micro_batches(rows, mine, self.micro_batch_tokens, whole_groups=True)
+        for stats, given in self.pieces(rows, in_step(parts, self.ranks, self.policy, backward), clock):
             result: PreferenceLoss = call(self.loss, given)
             loss = result.per_item.sum() / pairs
             backward(loss)
@@ -131,13 +132,15 @@ class PairObjective:
         answers = [(item.prompt, text) for item in items for text in (item.chosen, item.rejected)]
         return self.encoder.rows(answers, group=[i // 2 for i in range(len(answers))])
 
-    def pieces(self, rows: Rollouts, mine: Tensor, clock: dict[str, Any]) -> Iterator[tuple[TokenStats, Given]]:
-        """The vocabulary of preference losses for each micro-batch of the rows `mine` (K,), whole pairs."""
+    def pieces(
+        self, rows: Rollouts, parts: Iterable[MicroBatch], clock: dict[str, Any]
+    ) -> Iterator[tuple[TokenStats, Given]]:
+        """The vocabulary of preference losses for each of these micro-batches of `rows`, whole pairs."""
         asked = frozenset(names(self.loss))
         lengths = rows.mask.sum(-1)
         clock = {**clock, "mean_chosen_length": lengths[0::2].mean().item()}
         typical = bool(asked & {"chosen_typicality", "rejected_typicality"})
-        for part in micro_batches(rows, mine, self.micro_batch_tokens, whole_groups=True):
+        for part in parts:
             stats = part.forward(self.policy, collision=typical)
             device, order = stats.logps.device, part.index.argsort()
             ours, tokens = stats.logps[order.to(device)], part.of(lengths)[order].to(device)
@@ -169,7 +172,8 @@ class PairObjective:
         share = self.ranks.share(len(items))
         for start in range(share.start, share.stop, HELD_OUT_PAIRS):
             rows = self.rows(items[start : min(start + HELD_OUT_PAIRS, share.stop)])
-            for _, given in self.pieces(rows, torch.arange(len(rows)), {"updates_done": 0, "progress": 1.0}):
+            parts = micro_batches(rows, torch.arange(len(rows)), self.micro_batch_tokens, whole_groups=True)
+            for _, given in self.pieces(rows, parts, {"updates_done": 0, "progress": 1.0}):
                 found = reported(call(self.loss, given), given)
                 for name in ("accuracy", "margin"):
                     sums[f"preference_{name}"] += found[name].sum().item() / len(items)

@@ -53,8 +53,10 @@ class Reference:
             return
         import torch
 
+        from crucible.policy.shards import full_parameters
+
         with torch.no_grad():
-            for old, new in zip(self.policy.model.parameters(), policy.model.parameters(), strict=True):
+            for old, (_, new) in zip(self.policy.model.parameters(), full_parameters(policy.model), strict=True):
                 old.lerp_(new.to(old.device), self.refresh.mix)
 
     def state_dict(self) -> dict[str, Any]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import torch.distributed as dist
 from lightning.pytorch.plugins.environments import LightningEnvironment, SLURMEnvironment
 from lightning.pytorch.strategies import DDPStrategy
 
@@ -15,10 +18,16 @@ class Replicas(DDPStrategy):
     """
 
     def configure_ddp(self) -> None:
-        """No wrapper: `Ranks.sum_gradients` is called by the module before its optimiser step."""
+        """No wrapper: `Ranks.sum_gradients` is called by the module before its optimiser step.
+
+        All start from the main process' weights, as DDP sees to: an architecture may draw some without a seed.
+        """
+        assert self.lightning_module is not None
+        for value in self.lightning_module.state_dict().values():
+            dist.broadcast(value, 0)
 
 
-def replicas() -> Replicas:
-    """For processes that are started already and are one process group."""
+def environment() -> dict[str, Any]:
+    """For strategies of processes that are started already and are one process group."""
     slurm = SLURMEnvironment.detect()
-    return Replicas(cluster_environment=SLURMEnvironment(auto_requeue=False) if slurm else LightningEnvironment())
+    return {"cluster_environment": SLURMEnvironment(auto_requeue=False) if slurm else LightningEnvironment()}

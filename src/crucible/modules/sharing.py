@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
+from crucible.ahead import asks_for
 from crucible.errors import UserError
 from crucible.loggers.none import NoLogger
-from crucible.parts import Parts
+from crucible.parts import Parts, locate
+from crucible.policy.shards import whole
 from crucible.ranks import Ranks
+from crucible.rollout.from_main import EngineOfMain
 from crucible.rollout.split import SplitEngine
 from crucible.types import Completion, Context, Prompt, Scores
 
 
 def share_out(parts: Parts, ranks: Ranks, module: Any) -> None:
-    """The engine samples in shares; the reward and the logger are the main process' alone; the policy is everyone's.
+    """The engine samples in shares, or (a server) on the main process for all; the reward and the logger are the main
+    process' alone; the policy is everyone's.
 
     Does nothing for a run of one process. Errors: UserError where `module`, what trains, knows only one.
     """
@@ -24,19 +29,26 @@ def share_out(parts: Parts, ranks: Ranks, module: Any) -> None:
         raise UserError(f"{module.__name__} trains on one process; set trainer.devices=1")
     with ranks.main_first():
         policy = parts["policy"]
-    parts.add("engine", SplitEngine(parts["engine"], ranks, pad_id=policy.pad_id))
+    if getattr(locate(parts.node("engine")["_target_"]), "for_all_ranks", False):
+        parts.add("engine", EngineOfMain(parts["engine"] if ranks.main else None, ranks, policy.model))
+    else:
+        parts.add("engine", SplitEngine(parts["engine"], ranks, pad_id=policy.pad_id, model=policy.model))
     with ranks.main_first():
         reward = parts["reward"] if ranks.main else None
-    parts.add("reward", OneReward(reward, ranks))
+    asks_the_policy = asks_for(parts, "reward", "policy")
+    parts.add("reward", OneReward(reward, ranks, policy.model if asks_the_policy else None))
     if not ranks.main:
         parts.add("logger", NoLogger())
 
 
 class OneReward:
-    """The main process scores all rows and tells the others: a reward may cost money, or differ between calls."""
+    """The main process scores all rows and tells the others: a reward may cost money, or differ between calls.
 
-    def __init__(self, reward: Any, ranks: Ranks):
-        self.reward, self.ranks = reward, ranks
+    `model` is the policy's where the reward asks the policy, whose weights are whole for that.
+    """
+
+    def __init__(self, reward: Any, ranks: Ranks, model: Any = None):
+        self.reward, self.ranks, self.model = reward, ranks, model
         self.needs: tuple[str, ...] = ranks.from_main(getattr(reward, "needs", ()))
         if ranks.from_main(hasattr(reward, "fulfilment")):
             self.fulfilment = self._fulfilment
@@ -44,10 +56,17 @@ class OneReward:
             self.state_dict, self.load_state_dict = self._state_dict, self._load_state_dict
 
     def __call__(self, prompts: Sequence[Prompt], completions: Sequence[Completion], context: Context) -> Scores:
-        return self.ranks.from_main(self.reward(prompts, completions, context) if self.ranks.main else None)
+        with self.asking():
+            scores = self.reward(prompts, completions, context) if self.ranks.main else None
+        return self.ranks.from_main(scores)
 
     def _fulfilment(self, prompts: Sequence[Prompt], completions: Sequence[Completion]) -> Any:
-        return self.ranks.from_main(self.reward.fulfilment(prompts, completions) if self.ranks.main else None)
+        with self.asking():
+            found = self.reward.fulfilment(prompts, completions) if self.ranks.main else None
+        return self.ranks.from_main(found)
+
+    def asking(self) -> AbstractContextManager[None]:
+        return nullcontext() if self.model is None else whole(self.model)
 
     def _state_dict(self) -> dict[str, Any]:
         """Of the main process alone, which writes the checkpoint."""

@@ -17,7 +17,7 @@ from crucible.config.needs import needs
 from crucible.modules.given_rows import Encoder
 from crucible.modules.journal import Journal
 from crucible.modules.methods import needs_gradient
-from crucible.modules.microbatch import MicroBatch, micro_batches, rows_of_rank
+from crucible.modules.microbatch import MicroBatch, in_step, micro_batches, rows_of_rank
 from crucible.modules.offline import Offline
 from crucible.modules.options import AdamW, SamplingOptions
 from crucible.modules.reference import Reference, Refresh
@@ -124,7 +124,8 @@ class TokenObjective:
         if "reference_divergence" in asked:
             options["against"] = self.frozen()
         sums: dict[str, float] = defaultdict(float)
-        for part in micro_batches(rows, mine, self.micro_batch_tokens):
+        parts = micro_batches(rows, mine, self.micro_batch_tokens)
+        for part in in_step(parts, self.ranks, self.policy, backward):
             stats = part.forward(self.policy, greedy=True, **options)
             given = self.given(part, stats, columns, clock)
             mask = given["mask"]

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import warnings
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
+from crucible.config.needs import needs
 from crucible.errors import UserError
 from crucible.ranks import ALONE, Ranks
 
 if TYPE_CHECKING:
     from lightning.pytorch import Callback, LightningModule
+
+# Not 16-mixed: gradients are clipped and summed as they are, not scaled. Not those that change what torch.zeros makes.
+Precision = Literal["32-true", "bf16-mixed"]
 
 
 def lightning_trainer(
@@ -22,7 +27,7 @@ def lightning_trainer(
     accelerator: str = "auto",
     devices: Annotated[int, "1 to 1024"] = 1,
     nodes: Annotated[int, ">= 1"] = 1,
-    precision: str = "32-true",
+    precision: Precision = "32-true",
     threads: Annotated[int, ">= 1"] | None = None,
     deterministic: bool = True,
 ) -> Any:
@@ -33,6 +38,47 @@ def lightning_trainer(
     Lightning's own CSV logger deletes rows on resume and its checkpoint callback keeps no checksums;
     the run directory does both.
     """
+    processes = functools.partial(_replicas, ranks, nodes)
+    return _trainer(module, callbacks, processes, accelerator, devices, precision, threads, deterministic)
+
+
+@needs(
+    rollout=["embedded", "EmbeddedEngine"],
+    max_lag=0,
+    because="weights in shards are put together for the sampling of their own process alone, as they are now",
+)
+def sharded_trainer(
+    *,
+    module: LightningModule,
+    callbacks: Iterable[Callback] = (),
+    ranks: Ranks = ALONE,
+    accelerator: str = "auto",
+    devices: Annotated[int, "1 to 1024"] = 1,
+    nodes: Annotated[int, ">= 1"] = 1,
+    precision: Precision = "32-true",
+    threads: Annotated[int, ">= 1"] | None = None,
+    deterministic: bool = True,
+    cpu_offload: bool = False,
+) -> Any:
+    """`lightning_trainer` with weights, gradients and optimiser state in shards, one on each device: FSDP2.
+
+    accelerator, devices, nodes, precision, threads, deterministic: as there. cpu_offload: what a device does not
+    compute with at the moment stays in the memory of the CPU. One process has nothing to share: it trains as there.
+    """
+    processes = functools.partial(_shards, ranks, nodes, cpu_offload)
+    return _trainer(module, callbacks, processes, accelerator, devices, precision, threads, deterministic)
+
+
+def _trainer(
+    module: LightningModule,
+    callbacks: Iterable[Callback],
+    processes: Callable[[], dict[str, Any]],
+    accelerator: str,
+    devices: int,
+    precision: str,
+    threads: int | None,
+    deterministic: bool,
+) -> Any:
     import lightning.pytorch as pl
     import torch
     from lightning.fabric.utilities.exceptions import MisconfigurationException
@@ -62,7 +108,7 @@ def lightning_trainer(
             enable_model_summary=False,
             num_sanity_val_steps=0,
             use_distributed_sampler=False,
-            **_processes(ranks, nodes),
+            **processes(),
         )
     except (MisconfigurationException, ValueError, ModuleNotFoundError) as error:
         line = " ".join(str(error).split())
@@ -71,12 +117,25 @@ def lightning_trainer(
         ) from error
 
 
-def _processes(ranks: Ranks, nodes: int) -> dict[str, Any]:
-    """A job requeues itself through crucible.sweeps: Lightning's own way saves inside a signal handler."""
+def _replicas(ranks: Ranks, nodes: int) -> dict[str, Any]:
+    """The options of Lightning's Trainer for the processes there are, each with the whole model.
+
+    A job requeues itself through crucible.sweeps: Lightning's own way saves inside a signal handler.
+    """
     from lightning.pytorch.plugins.environments import SLURMEnvironment
 
     if ranks.world > 1:
-        from crucible.modules.replicas import replicas
+        from crucible.modules.replicas import Replicas, environment
 
-        return {"strategy": replicas(), "num_nodes": nodes}
+        return {"strategy": Replicas(**environment()), "num_nodes": nodes}
     return {"plugins": [SLURMEnvironment(auto_requeue=False)] if SLURMEnvironment.detect() else None}
+
+
+def _shards(ranks: Ranks, nodes: int, cpu_offload: bool) -> dict[str, Any]:
+    """The same for processes that have a shard each."""
+    if ranks.world == 1:
+        return _replicas(ranks, nodes)
+    from crucible.modules.replicas import environment
+    from crucible.modules.sharded import Sharded
+
+    return {"strategy": Sharded(cpu_offload=cpu_offload, **environment()), "num_nodes": nodes}

@@ -16,7 +16,7 @@ from crucible.config.needs import needs
 from crucible.errors import UserError
 from crucible.modules.given_rows import Encoder
 from crucible.modules.journal import Journal
-from crucible.modules.microbatch import micro_batches, rows_of_rank
+from crucible.modules.microbatch import in_step, micro_batches, rows_of_rank
 from crucible.modules.offline import Offline
 from crucible.modules.options import AdamW
 from crucible.modules.reference import Reference, Refresh
@@ -24,6 +24,7 @@ from crucible.modules.sequences import answer_logps
 from crucible.modules.sources import Source, labelled
 from crucible.modules.trouble import Trouble
 from crucible.policy.policy import Policy
+from crucible.policy.shards import whole
 from crucible.ranks import Ranks
 from crucible.types import Labelled, PreferenceLoss, Prompt, Rollouts, Task
 
@@ -114,7 +115,8 @@ class LabelObjective:
             self.show(rows, mine, columns)
         sums: dict[str, float] = defaultdict(float)
         tokens, good = rows.mask.sum().item(), float(desirable.sum())
-        for part in micro_batches(rows, mine, self.micro_batch_tokens):
+        parts = micro_batches(rows, mine, self.micro_batch_tokens)
+        for part in in_step(parts, self.ranks, self.policy, backward):
             stats = part.forward(self.policy)
             device = stats.logps.device
             given = {name: part.of(column).to(device) for name, column in columns.items()}
@@ -144,12 +146,15 @@ class LabelObjective:
         """Mean over the step of log pi - log pi_ref of each prompt with the answer to another one."""
         rows = self.encoder.rows(mismatched(items))
         mine = rows_of_rank(rows.group, torch.arange(len(rows)), self.ranks)
-        ratio = answer_logps(self.policy, rows, mine, self.micro_batch_tokens) - self.frozen(rows, mine)
+        with whole(self.policy.model):
+            ours = answer_logps(self.policy, rows, mine, self.micro_batch_tokens)
+        ratio = ours - self.frozen(rows, mine)
         return self.ranks.sums({"ratio": ratio.sum().item() / len(items)})["ratio"]
 
     def show(self, rows: Rollouts, mine: Tensor, columns: dict[str, Tensor]) -> None:
         """Let the loss see the whole step before its first micro-batch."""
-        ours = answer_logps(self.policy, rows, mine, self.micro_batch_tokens)
+        with whole(self.policy.model):
+            ours = answer_logps(self.policy, rows, mine, self.micro_batch_tokens)
         every = {"logps": ours, "reference_logps": columns["reference_logps"]}
         shared = {name: self.ranks.put_together(column) for name, column in every.items()}
         call(self.loss.observe, Given({**shared, "desirable": columns["desirable"]}))  # type: ignore[attr-defined]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import faulthandler
+import functools
 import json
 import os
 import socket
@@ -10,12 +11,13 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Annotated, Any
 
 from crucible import pulse
 from crucible.errors import UserError
+from crucible.ranks import Ranks
 from crucible.rundir import RunDir
 
 FILE = "heartbeat.json"
@@ -91,6 +93,13 @@ class Watchdog:
                 report(f"no sign of life can be written to {path}: {error.strerror}")
             return False
         return True
+
+
+def together(ranks: Ranks, run_dir: Any) -> AbstractContextManager[None]:
+    """While it lasts, a rank that is lost ends this one too: with an error that names it, or where this one hangs."""
+    if ranks.lifeline is None:
+        return nullcontext()
+    return ranks.lifeline.holding(functools.partial(end, run_dir) if isinstance(run_dir, RunDir) else None)
 
 
 def end(run_dir: RunDir, why: str) -> None:

@@ -40,8 +40,8 @@ def attention(
     """(R, H, T, d) queries on (R, H_kv, S, d) keys and values -> (R, T, H, d)."""
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
     if layout is not None:
-        row = (states[0].transpose(0, 1) for states in (query, key, value))
-        return shared_prompt_attention(*row, scale, layout)[None], None
+        q, k, v = (states[0].transpose(0, 1) for states in (query, key, value))
+        return shared_prompt_attention(q, k, v, scale, layout)[None], None
     boolean = attention_mask is None or attention_mask.dtype == torch.bool
     if query.shape[2] == 1 and boolean and rest.get("position_bias") is None:
         return grouped_attention(query, key, value, attention_mask, scale), None

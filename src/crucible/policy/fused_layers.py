@@ -40,8 +40,8 @@ def forward(self: Any, hidden_states: Tensor, *given: Any, layout: Layout | None
     query, key, value = (project(row).view(heads) for project in (self.q_proj, self.k_proj, self.v_proj))
     if hasattr(self, "q_norm"):
         query, key = self.q_norm(query), self.k_norm(key)
-    turned = [rotated(states, cos[0][:, None], sin[0][:, None]) for states in (query, key)]
-    out = shared_prompt_attention(*turned, value, self.scaling, layout)
+    query, key = (rotated(states, cos[0][:, None], sin[0][:, None]) for states in (query, key))
+    out = shared_prompt_attention(query, key, value, self.scaling, layout)
     return self.o_proj(out.reshape(1, len(row), -1)), None
 
 

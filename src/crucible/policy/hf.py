@@ -139,6 +139,8 @@ def _with_lora(model: Any, lora: dict[str, Any], gradient_checkpointing: bool) -
     if gradient_checkpointing:
         model.enable_input_require_grads()
     try:
-        return get_peft_model(model, config)
+        with torch.random.fork_rng(devices=[]):  # the same start on every process and in every run
+            torch.manual_seed(0)
+            return get_peft_model(model, config)
     except ValueError as error:
         raise UserError(f"model.lora: {' '.join(str(error).split())[:200]}") from error

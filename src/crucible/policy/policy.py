@@ -15,8 +15,8 @@ from torch import Tensor
 from crucible.errors import UserError
 from crucible.policy.attention import use_own_attention
 from crucible.policy.fused_layers import use_fused_layers
-from crucible.policy.shared_prompts import fits
 from crucible.policy.shards import compute_device
+from crucible.policy.shared_prompts import fits
 from crucible.policy.states import Batch, States, padded, with_shared_prompts
 from crucible.policy.token_stats import LOGITS_AT_ONCE, TokenStats, selected_stats
 from crucible.policy.tokenizer import unknown_characters

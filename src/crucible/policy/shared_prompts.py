@@ -22,8 +22,8 @@ NAME = "crucible"  # of our attention in transformers, see `policy.attention`
 class Grid:
     """Tokens of R rows that lie one after the other, as a grid (R, T) with padding behind.
 
-    `real` (R, T) says which are tokens, `inside` (l,) where in the flattened grid the l tokens are, in order; None where
-    the rows have one length, so that the grid is the tokens in another shape.
+    `real` (R, T) says which are tokens, `inside` (l,) where the l tokens are in the flattened grid, in order; None
+    where the rows have one length, so that the grid is the tokens in another shape.
     """
 
     real: Tensor

@@ -46,7 +46,7 @@ class FusedStep:
     @staticmethod
     def fits(model: Any, capacity: int) -> bool:
         """Whether this file computes what `model` computes: family, rotation, activation, window, plain layers."""
-        if type(model).__name__ not in FAMILIES:
+        if type(model).__name__.removeprefix("FSDP") not in FAMILIES:  # as torch renames what it has sharded
             return False
         config = model.config
         rope = getattr(config, "rope_parameters", None) or {}

@@ -9,15 +9,19 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
+from crucible.policy.shards import whole
 from crucible.ranks import Ranks
 from crucible.types import Prompt, RolloutEngine, Rollouts, Sampling
 
 
 class SplitEngine:
-    """Around any engine. Row i is drawn with the noise of row i, so the rows are those of one process."""
+    """Around any engine. Row i is drawn with the noise of row i, so the rows are those of one process.
 
-    def __init__(self, engine: RolloutEngine, ranks: Ranks, *, pad_id: int):
-        self.engine, self.ranks, self.pad_id = engine, ranks, pad_id
+    Where the weights of `model` lie in shards they are whole while it samples: no two ranks make as many passes.
+    """
+
+    def __init__(self, engine: RolloutEngine, ranks: Ranks, *, pad_id: int, model: Any):
+        self.engine, self.ranks, self.pad_id, self.model = engine, ranks, pad_id, model
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.engine, name)
@@ -25,10 +29,11 @@ class SplitEngine:
     def generate(self, prompts: Sequence[Prompt], samples_per_prompt: int, sampling: Sampling) -> Rollouts:
         mine = self.ranks.share(len(prompts))
         part = None
-        if mine:
-            shifted = replace(sampling, first_row=sampling.first_row + mine.start * samples_per_prompt)
-            found = self.engine.generate([prompts[i] for i in mine], samples_per_prompt, shifted).to("cpu")
-            part = replace(found, group=found.group + mine.start)
+        shifted = replace(sampling, first_row=sampling.first_row + mine.start * samples_per_prompt)
+        with whole(self.model):
+            if mine:
+                found = self.engine.generate([prompts[i] for i in mine], samples_per_prompt, shifted).to("cpu")
+                part = replace(found, group=found.group + mine.start)
         return joined([p for p in self.ranks.gather(part) if p is not None], pad_id=self.pad_id)
 
 
