@@ -89,6 +89,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--micro-batch", type=int, default=64, help="rows of TRL's micro-batch")
     parser.add_argument("--micro-batch-tokens", type=int, default=4096, help="tokens of Crucible's")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--processes", type=int, default=1, help="of Crucible's side, which share the threads")
     parser.add_argument("--side", choices=("crucible", "trl"), help=argparse.SUPPRESS)
     return parser.parse_args()
 
@@ -96,7 +97,8 @@ def arguments() -> argparse.Namespace:
 def program(side: str, workload: str, options: argparse.Namespace) -> dict[str, float]:
     command = [sys.executable, __file__, "--side", side, "--workload", workload, "--steps", str(options.steps),
                "--micro-batch", str(options.micro_batch), "--threads", str(options.threads),
-               "--micro-batch-tokens", str(options.micro_batch_tokens)]  # fmt: skip
+               "--micro-batch-tokens", str(options.micro_batch_tokens),
+               "--processes", str(options.processes)]  # fmt: skip
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     return found
@@ -150,7 +152,8 @@ def ours(w: Workload, options: argparse.Namespace) -> dict[str, float]:
             "algo=grpo", f"steps={total}", f"batch.prompts_per_step={w.prompts}", f"runs_dir={folder}",
             f"batch.samples_per_prompt={w.samples}", f"batch.updates_per_rollout={w.updates}", "figures=false",
             f"sampling.max_tokens={w.completion_tokens}", f"evaluation.every={total}", f"checkpoint_every={total}",
-            "evaluation.samples_per_prompt=1", f"trainer.threads={options.threads}",
+            "evaluation.samples_per_prompt=1", f"trainer.threads={options.threads // options.processes}",
+            f"trainer.devices={options.processes}", "trainer.accelerator=cpu",
             f"batch.micro_batch_tokens={options.micro_batch_tokens}", f"optim.lr={LEARNING_RATE}",
         ]  # fmt: skip
         config = {k: v for k, v in compose(overrides, ROOT).config.items() if k != "_target_"}
