@@ -74,9 +74,8 @@ def main() -> None:
         f"{rl_step.SKIPPED}"
     )
     torch.set_num_threads(options.threads)
-    amx = "with" if torch.cpu._is_amx_tile_supported() else "without"
     single, half = peak() / 1e9, peak(torch.bfloat16) / 1e9
-    print(f"a square product: {single:.0f} GFLOP/s in float32, {half:.0f} in bfloat16, {amx} AMX")
+    print(f"a square product: {single:.0f} GFLOP/s in float32, {half:.0f} in bfloat16")
     for dial in options.only:
         before = None
         for change in DIALS[dial]:
@@ -101,6 +100,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--steps", type=int, default=3)
     parser.add_argument("--threads", type=int, default=os.cpu_count())
     parser.add_argument("--micro-batch-tokens", type=int, default=4096)
+    parser.add_argument("--processes", type=int, default=1, help=argparse.SUPPRESS)
     parser.add_argument("--point", help=argparse.SUPPRESS)
     return parser.parse_args()
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -25,6 +26,7 @@ from crucible.errors import UserError
 from crucible.policy.policy import Policy
 from crucible.policy.tiny import untrained
 from crucible.rollout.embedded import EmbeddedEngine
+from crucible.rollout.vllm.base import TOKENS_AT_ONCE
 from crucible.rundir import read_metrics, read_status
 from crucible.types import Prompt, Rollouts, Sampling
 from tests.conftest import ROOT, SMALL
@@ -194,6 +196,15 @@ def test_a_completion_may_fill_the_context(engine):
     assert "length" not in out.finish_reason or out.lengths.max() == room
     with pytest.raises(UserError, match="prompt long has"):
         engine.generate(LONG, 2, replace(WARM, max_tokens=room + 1))
+
+
+def test_more_prompts_than_a_step_reads_at_once(engine):
+    """vLLM would read a part of a prompt at the end of its budget, and cannot turn a seeded row back on a CPU."""
+    length, rng = engine.policy.context_length - 4, random.Random(0)
+    prompts = [Prompt(str(i), "".join(rng.choices("0123456789", k=length))) for i in range(16)]
+    assert sum(map(len, engine.policy.token_ids(prompts))) > TOKENS_AT_ONCE
+    out = engine.generate(prompts, 1, replace(WARM, max_tokens=3))
+    assert gap(engine.policy, out).max() < 1e-4
 
 
 def test_a_seed_gives_the_same_rows_alone_in_shares_and_again(engine):

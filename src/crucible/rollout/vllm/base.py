@@ -17,6 +17,7 @@ from crucible.types import Prompt, Rollouts, Sampling
 COLDEST = 0.01  # vLLM samples at this temperature where a lower one above 0 is asked for
 PROBE_TOKENS = 8
 GB = 2**30
+TOKENS_AT_ONCE = 4096  # of a step on a CPU
 CPU_CACHE_GB = 2.0  # where nothing is said: vLLM would take nine tenths of the machine's memory
 
 
@@ -173,6 +174,14 @@ def memory(kv_cache_gb: float | None, gpu_memory_utilization: float) -> dict[str
     if kv_cache_gb is not None:
         return {"kv_cache_memory_bytes": int(kv_cache_gb * GB)}
     return {"gpu_memory_utilization": gpu_memory_utilization}
+
+
+def whole_prompts(context_length: int) -> dict[str, Any]:
+    """On a CPU vLLM's options for reading a prompt in one piece: where it read a part of one, it would turn a row's
+    random generator back, which a CPU's cannot do ("CPU Generator does not use offset")."""
+    if torch.cuda.is_available():
+        return {}
+    return {"enable_chunked_prefill": False, "max_num_batched_tokens": max(context_length, TOKENS_AT_ONCE)}
 
 
 def refuse_without_vllm(name: str) -> None:

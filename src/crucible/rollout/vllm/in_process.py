@@ -18,7 +18,7 @@ from crucible.modules.random_state import random_state, restore_random_state
 from crucible.policy.policy import Policy
 from crucible.pulse import beat
 from crucible.ranks import ALONE, Ranks
-from crucible.rollout.vllm.base import Row, VLLMRollouts, memory, refuse_without_vllm, row_seed
+from crucible.rollout.vllm.base import Row, VLLMRollouts, memory, refuse_without_vllm, row_seed, whole_prompts
 from crucible.rollout.vllm.weights import named_weights, write_folder
 from crucible.rollout.vllm.worker import EXTENSION
 from crucible.types import Sampling
@@ -77,6 +77,7 @@ class VLLMEngine(VLLMRollouts):
             worker_extension_cls=EXTENSION,
             seed=0,
             **memory(kv_cache_gb, gpu_memory_utilization),
+            **whole_prompts(policy.context_length),
             **({"distributed_executor_backend": "external_launcher"} if ranks.world > 1 else {}),
         )
         if self.sleeps:

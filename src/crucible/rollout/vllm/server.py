@@ -13,7 +13,7 @@ from crucible.ahead import looks_ahead
 from crucible.errors import UserError, nearest
 from crucible.policy.policy import Policy
 from crucible.pulse import beat
-from crucible.rollout.vllm.base import Row, VLLMRollouts, memory, refuse_without_vllm, row_seed
+from crucible.rollout.vllm.base import Row, VLLMRollouts, memory, refuse_without_vllm, row_seed, whole_prompts
 from crucible.rollout.vllm.child import Child
 from crucible.rollout.vllm.client import Client, Gone, Hangs, Refused, address_of
 from crucible.rollout.vllm.stream import offered
@@ -87,10 +87,12 @@ class VLLMServerEngine(VLLMRollouts):
             "logprobs-mode": "processed_logprobs",  # at the sampling temperature
             "generation-config": "vllm",  # neutral defaults, whatever the model's authors recommend
             "worker-extension-cls": EXTENSION,
+            "enable-prefix-caching": prefix_caching,
             **{name.replace("_", "-"): v for name, v in memory(kv_cache_gb, gpu_memory_utilization).items()},
+            **{name.replace("_", "-"): v for name, v in whole_prompts(policy.context_length).items()},
         }
-        words = [word for name, value in options.items() for word in (f"--{name}", str(value))]
-        words += ["--enable-prefix-caching" if prefix_caching else "--no-enable-prefix-caching"]
+        words = [f"--{name}={v}" for name, v in options.items() if not isinstance(v, bool)]
+        words += [f"--{name}" if v else f"--no-{name}" for name, v in options.items() if isinstance(v, bool)]
         words += ["--enforce-eager"] if eager else []
         self._start = functools.partial(
             Child,
