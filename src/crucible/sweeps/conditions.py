@@ -45,8 +45,8 @@ def holds(condition: str, config: Mapping[str, Any], choices: Mapping[str, str |
 def _parse(condition: str) -> ast.expr:
     try:
         return ast.parse(condition, mode="eval").body
-    except SyntaxError as error:
-        raise UserError(f"condition {condition!r}: {error.msg}") from None
+    except (SyntaxError, ValueError) as error:  # ValueError: a null byte, before Python 3.11.4
+        raise UserError(f"condition {condition!r}: {getattr(error, 'msg', error)}") from None
 
 
 def _value(node: ast.expr, config: Mapping[str, Any], choices: Mapping[str, str | None]) -> Any:
