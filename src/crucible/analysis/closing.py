@@ -15,16 +15,19 @@ def _class(run: Path) -> str:
 
 
 def closing_words(run: Path) -> str:
-    """The before/after table, the run directory, and the three commands a user would want next."""
-    return "\n".join(
-        [
-            before_after_table(run),
-            f"run directory   {run}",
-            f"figures         {run / 'figures' / 'overview.png'}",
-            "next:",
-            f"  python -m crucible.analysis.summary {run}          # this table again",
-            f"  python train.py --config-dir {run} --config-name config seed=2    # the same with another seed",
+    """The before/after table, the run directory, and the commands a user would want next, of what is there."""
+    figure = run / "figures" / "overview.png"
+    lines = [before_after_table(run), f"run directory   {run}"]
+    if figure.is_file():
+        lines.append(f"figures         {figure}")
+    lines += [
+        "next:",
+        f"  python -m crucible.analysis.summary {run}          # this table again",
+        f"  python train.py --config-dir {run} --config-name config seed=2    # the same with another seed",
+    ]
+    if (run / "policy").is_dir():
+        lines.append(
             f"  python -c \"from transformers import {_class(run)} as M; M.from_pretrained('{run}/policy')\""
-            "    # load the policy",
-        ]
-    )
+            "    # load the policy"
+        )
+    return "\n".join(lines)
