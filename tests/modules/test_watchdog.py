@@ -39,6 +39,7 @@ def test_a_run_that_hangs_is_ended_and_says_where(tmp_path):
     assert not is_locked(path)
 
 
+@pytest.mark.slow
 def test_a_run_that_gets_on_is_left_alone(tmp_path):
     ended = start(tmp_path / "run", "get on")
     assert ended.returncode == 0, ended.stderr

@@ -26,6 +26,7 @@ def test_with_certain_errors_it_is_the_opposite():
     assert said([RIGHT, WRONG], false_accept=1.0, false_reject=1.0) == [0.0, 1.0]
 
 
+@pytest.mark.slow
 def test_it_errs_at_its_rates_on_the_same_programs_each_time():
     texts = [f"# {i}\n{RIGHT if i % 2 else WRONG}" for i in range(200)]
     first = said(texts, false_accept=0.4, false_reject=0.2)

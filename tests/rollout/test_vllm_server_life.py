@@ -82,6 +82,7 @@ def test_a_server_is_told_what_it_is_for_takes_the_weights_and_ends_when_asked(s
     assert not engine.child.alive()
 
 
+@pytest.mark.slow
 def test_a_server_that_dies_is_started_again_and_gives_the_rows_it_would_have_given(start):
     engine = start()
     undisturbed = engine.generate(PROMPTS, 2, SAMPLING)
@@ -105,6 +106,7 @@ def test_a_server_that_dies_too_often_ends_the_run_in_one_line(start):
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.slow
 def test_a_server_that_hangs_is_named_and_ended(start):
     engine = start()
     engine.generate(PROMPTS, 2, SAMPLING)
