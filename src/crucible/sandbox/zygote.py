@@ -61,7 +61,8 @@ class Zygote:
 
     def _start(self) -> None:
         ours, theirs = socket.socketpair()
-        self._scratch = "" if self.protection["namespaces"] else tempfile.mkdtemp(prefix="crucible-sandbox-")
+        namespaces = self.protection["namespaces"]
+        self._scratch = "" if namespaces else tempfile.mkdtemp(prefix=f"crucible-sandbox-{os.getpid()}-")
         if self._scratch:
             os.chmod(self._scratch, 0o711)
         settings = {**self.protection, "readable": self.readable, "scratch": self._scratch, "parent": os.getpid()}

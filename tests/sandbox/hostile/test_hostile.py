@@ -30,8 +30,10 @@ def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     """A world around one sandbox for all programs; afterwards nothing of them may be left."""
     os.environ[VARIABLE] = SECRET
     folder = tmp_path_factory.mktemp("world")
-    scratch = set(glob.glob(tempfile.gettempdir() + "/crucible-sandbox-*"))
+    scratch = f"{tempfile.gettempdir()}/crucible-sandbox-{os.getpid()}-*"  # not those of tests beside this one
+    there = set(glob.glob(scratch))
     with started(limits=LIMITS, isolation=request.param) as box, world(folder, box) as made:
+        assert bool(set(glob.glob(scratch)) - there) == (request.param == "process")
         box.warm.close()
         before = own_use()
         yield made
@@ -42,7 +44,7 @@ def place(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         assert settles(lambda: not below(made.zygote)), f"survivors: {below(made.zygote)}"
         assert made.changed() == []
     assert settles(lambda: not abandoned()), f"survivors: {abandoned()}"
-    assert set(glob.glob(tempfile.gettempdir() + "/crucible-sandbox-*")) <= scratch
+    assert set(glob.glob(scratch)) <= there
     del os.environ[VARIABLE]
 
 
