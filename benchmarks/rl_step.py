@@ -76,8 +76,9 @@ def main() -> None:
     for name in options.workload:
         found = {side: program(side, name, options) for side in ("trl", "crucible")}
         for side, one in found.items():
+            parts = f"   sampling {one['rollout']:.2f}, update {one['update']:.2f}" if "update" in one else ""
             print(f"{name}  {side:<9}{one['seconds']:7.2f} s a step   peak {one['peak_gb']:5.2f} GB"
-                  f"   mean length {one['length']:.1f}")  # fmt: skip
+                  f"   mean length {one['length']:.1f}{parts}")  # fmt: skip
         ratio, memory = (found["trl"][key] / found["crucible"][key] for key in ("seconds", "peak_gb"))
         print(f"{name}  crucible is {ratio:.2f} x as fast, in {1 / memory:.2f} of the memory", flush=True)
 
@@ -163,7 +164,8 @@ def ours(w: Workload, options: argparse.Namespace) -> dict[str, float]:
         with contextlib.redirect_stdout(sys.stderr):
             run(**config)
     clock = sys.modules[here].Clock
-    return measured(clock.ends, clock.lengths)
+    parts = {part: statistics.median(seconds[SKIPPED:]) for part, seconds in clock.parts.items()}
+    return measured(clock.ends, clock.lengths) | parts
 
 
 class Words:
@@ -206,15 +208,18 @@ class EvenWords:
 
 
 class Clock:
-    """A logger that notes when each step ended."""
+    """A logger that notes when each step ended, and how long its two parts took."""
 
     ends: ClassVar[list[float]] = []
+    parts: ClassVar[dict[str, list[float]]] = {"rollout": [], "update": []}
     lengths: ClassVar[list[float]] = []
 
     def log(self, row: Mapping[str, Any], step: int | None = None) -> None:
         if row["kind"] == "update" and "time/update_s" in row:
             self.ends.append(time.perf_counter())
             self.lengths.append(row["completion/length"])
+            for part, seconds in self.parts.items():
+                seconds.append(row[f"time/{part}_s"])
 
     def finish(self, state: str) -> None:
         pass

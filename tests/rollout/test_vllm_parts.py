@@ -437,14 +437,14 @@ def test_the_engine_of_the_main_process_serves_all_ranks():
         def complete(self, prompts, samples, sampling):
             return [base.Row([20], [-0.5], False)] * (len(prompts) * samples)
 
-    engine = EngineOfMain(Noted(qwen3(), name="x", max_mismatch=100.0), ALONE, qwen3().model)
+    engine = EngineOfMain(Noted(qwen3(), name="x", max_mismatch=100.0), ALONE)
     engine.sync(3)
     with engine.behind() as version:
         assert version == 3
     assert len(engine.generate([Prompt("a", "1+1=")], 2, SOME)) == 2
     engine.load_state_dict({"policy_version": 8})
     assert engine.state_dict() == {"policy_version": 8}
-    other = EngineOfMain(None, SimpleNamespace(from_main=lambda item: "told"), qwen3().model)
+    other = EngineOfMain(None, SimpleNamespace(from_main=lambda item: "told"))
     other.sync(1)
     other.load_state_dict({})
     assert other.state_dict() == {}

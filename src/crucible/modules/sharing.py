@@ -30,7 +30,7 @@ def share_out(parts: Parts, ranks: Ranks, module: Any) -> None:
     with ranks.main_first():
         policy = parts["policy"]
     if getattr(locate(parts.node("engine")["_target_"]), "for_all_ranks", False):
-        parts.add("engine", EngineOfMain(parts["engine"] if ranks.main else None, ranks, policy.model))
+        parts.add("engine", EngineOfMain(parts["engine"] if ranks.main else None, ranks))
     else:
         parts.add("engine", SplitEngine(parts["engine"], ranks, pad_id=policy.pad_id, model=policy.model))
     with ranks.main_first():

@@ -7,14 +7,13 @@ rounding. With the norms (`fused_norms`) this is what `model.fused_layers` switc
 
 from __future__ import annotations
 
-from types import MethodType
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from crucible.policy.fused_norms import use_fused_norms
+from crucible.policy.fused_norms import use_forward, use_fused_norms
 from crucible.policy.shared_prompts import Layout, shared_prompt_attention
 
 FAMILIES = ("LlamaAttention", "MistralAttention", "Qwen2Attention", "Qwen3Attention")  # project, (norm,) rotate, attend
@@ -23,11 +22,7 @@ FAMILIES = ("LlamaAttention", "MistralAttention", "Qwen2Attention", "Qwen3Attent
 def use_fused_layers(model: nn.Module, on: bool = True) -> None:
     """Uses norms and attention layers of our own in `model` where they compute the same, or transformers' again."""
     use_fused_norms(model, on)
-    for module in model.modules():
-        if type(module).__name__ in FAMILIES:
-            module.__dict__.pop("forward", None)
-            if on:
-                module.__dict__["forward"] = MethodType(forward, module)
+    use_forward(model, FAMILIES, forward if on else None)
 
 
 def forward(self: Any, hidden_states: Tensor, *given: Any, layout: Layout | None = None, **named: Any) -> Any:

@@ -6,6 +6,7 @@ gradients are a dozen more. Here the gradient is that of the formula. Values and
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
 from types import MethodType
 from typing import Any
 
@@ -18,11 +19,16 @@ FAMILIES = ("LlamaRMSNorm", "MistralRMSNorm", "Qwen2RMSNorm", "Qwen3RMSNorm")  #
 
 def use_fused_norms(model: nn.Module, on: bool = True) -> None:
     """Uses `rms_norm` in the norms of `model` that compute the same, or (`on` false) their own code again."""
+    use_forward(model, FAMILIES, forward if on else None)
+
+
+def use_forward(model: nn.Module, families: Collection[str], ours: Callable[..., Any] | None) -> None:
+    """Calls `ours` in place of the forward of each module of these classes, or (None) their own again."""
     for module in model.modules():
-        if type(module).__name__ in FAMILIES:
+        if type(module).__name__ in families:
             module.__dict__.pop("forward", None)
-            if on:
-                module.__dict__["forward"] = MethodType(forward, module)
+            if ours is not None:
+                module.__dict__["forward"] = MethodType(ours, module)
 
 
 def forward(self: Any, hidden_states: Tensor) -> Tensor:

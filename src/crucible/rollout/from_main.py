@@ -6,25 +6,20 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from crucible.policy.shards import whole
 from crucible.ranks import Ranks
 from crucible.types import Prompt, RolloutEngine, Rollouts, Sampling
 
 
 class EngineOfMain:
-    """Around an engine whose class says `for_all_ranks`, e.g. a server that batches by itself; None on other ranks.
-
-    `model` is the policy's: where its weights are in shards, they are whole while the engine samples.
-    """
+    """Around an engine whose class says `for_all_ranks`, e.g. a server that batches by itself; None on other ranks."""
 
     apart = True
 
-    def __init__(self, engine: RolloutEngine | None, ranks: Ranks, model: Any):
-        self.engine, self.ranks, self.model = engine, ranks, model
+    def __init__(self, engine: RolloutEngine | None, ranks: Ranks):
+        self.engine, self.ranks = engine, ranks
 
     def generate(self, prompts: Sequence[Prompt], samples_per_prompt: int, sampling: Sampling) -> Rollouts:
-        with whole(self.model):
-            found = self.engine.generate(prompts, samples_per_prompt, sampling).to("cpu") if self.engine else None
+        found = self.engine.generate(prompts, samples_per_prompt, sampling).to("cpu") if self.engine else None
         rollouts: Rollouts = self.ranks.from_main(found)
         return rollouts
 
