@@ -62,25 +62,29 @@ def test_every_setting_says_where_it_is_from() -> None:
     assert sum(file.read_text().count("not found") for file in FOLDER.glob("*.yaml")) > 50
 
 
+STUDY = ("miniature", "miniature_rl", "miniature_genrm")
+
+
 def points(name: str):
     with open_composer(ROOT) as composer:
         return expand(load(f"rlbff/{name}", ROOT / "sweeps"), composer, RULES)
 
 
-def test_every_run_of_the_study_is_in_one_arm_and_every_arm_but_one_has_runs() -> None:
+def test_every_run_of_the_study_is_in_one_arm_and_every_arm_has_runs() -> None:
     arms, claims = read_claims(ROOT / "analysis" / "claims" / "rlbff.yaml", ROOT / "analysis" / "arms")
     assert len(claims) >= 12
     assert read_arms(ROOT / "analysis" / "arms" / "rlbff.yaml").keys() == arms.keys()
     found: dict[str, list[int]] = {key: [] for key in arms}
-    for point in (*points("miniature"), *points("miniature_rl")):
+    for point in (p for name in STUDY for p in points(name)):
         config = with_choices(flatten(point.config))
         mine = [key for key, arm in arms.items() if matches(config, arm.where)]
         assert len(mine) == 1, (point.label, mine)
         found[mine[0]].append(point.config["seed"])
-        node = point.config["algo"] if "recipe" in point.config["algo"] else point.config["reward"]
-        assert node["recipe"]["seed"] == point.config["seed"]
-        assert node["recipe"]["responses_per_prompt"] == 2
-    assert {key for key, seeds in found.items() if sorted(seeds) != list(range(1, 9))} == {"genrm"}
+        config = point.config
+        data = config["algo"].get("recipe") or config["reward"].get("recipe") or config["data"]
+        assert data["seed" if "seed" in data else "world_seed"] == config["seed"]
+        assert (data["responses"], data["responses_per_prompt"]) == (5000, 2)
+    assert found == {key: list(range(1, 5 if key == "genrm" else 9)) for key in arms}
 
 
 def made_up(folder, point, noise) -> None:
@@ -91,11 +95,16 @@ def made_up(folder, point, noise) -> None:
     write_config(path / "config.yaml", config, command="python train.py")
     (path / "status.json").write_text(json.dumps({"state": "finished", "step": 2, "steps": 2}))
     (path / "provenance.json").write_text(json.dumps({"git": {"commit": "abc", "dirty": False}, "code_version": "c"}))
-    recipe = config["algo"].get("recipe") or config["reward"]["recipe"]
+    recipe = config["algo"].get("recipe") or config["reward"].get("recipe") or config["data"]
+    shown, right = "rm/principle_pairs/the steps are shown", "rm/principle_pairs/the final answer is right"
     good = 0.9 - abs(recipe["tau"] - 0.8) - (0.1 if "form" in config["algo"] else 0.0) + float(noise.normal(0, 0.005))
     names = ("pair_accuracy_true", "pair_accuracy_hard", "pair_accuracy_easy", "accuracy_true", "swap_accuracy",
              "auc/the final answer is right", "pair_accuracy_hard/the final answer is right")  # fmt: skip
     row = {f"rm/{name}": good + float(noise.normal(0, 0.005)) for name in names}
+    row |= {
+        shown: good - (0.2 if "tau" in config["data"] else 0.0),
+        right: good + (0.05 if "tau" in config["data"] else 0.0),
+    }
     row |= {"rm/swap_reordered": 0.0 if "form" in config["algo"] else good}
     row |= {f"feedback/{name}": 0.95 for name in ("fakes_dropped", "yes_rate", "yes_rate_checked")}
     row["feedback/real_kept"] = 1.0
@@ -115,17 +124,16 @@ def made_up(folder, point, noise) -> None:
 
 def test_the_document_can_be_made_of_such_runs(tmp_path) -> None:
     noise = np.random.default_rng(0)
-    for point in (*points("miniature"), *points("miniature_rl")):
+    for point in (p for name in STUDY for p in points(name)):
         made_up(tmp_path / "runs", point, noise)
     study = open_study("rlbff", ROOT, roots=[tmp_path / "runs"])
     text = document(study)
     verdicts = {f.claim.id: f.verdict for f in study.findings}
-    assert verdicts["generative_is_better_on_correctness"] == "not run"
     assert verdicts["published_tables_are_consistent"] == "held"
     assert verdicts["evidence_check"] == "held"
     assert {f.claim.id for f in study.findings if f.evidence.supports} >= {
         "principles_beat_bradley_terry", "consensus_interior_optimum", "looser_keeps_more", "looser_is_noisier",
-        "policy_gains_more_than_with_bradley_terry", "policy_is_overrated",
+        "policy_gains_more_than_with_bradley_terry", "policy_is_overrated", "generative_is_better_on_correctness",
     }  # fmt: skip
     assert not {f.claim.id for f in study.findings if f.evidence.supports} & {"dropping_moves_the_mix"}
     assert "| principles, tau 0.8 | 8 |" in text

@@ -319,6 +319,19 @@ class Demonstrates(Protocol):
 
 
 @runtime_checkable
+class AsksFurther(Protocol):
+    """A task that an evaluation asks more than its held-out prompts."""
+
+    def further_prompts(self) -> Sequence[Prompt]:
+        """One answer to each is sampled; may be none."""
+        ...
+
+    def further_measures(self, scores: Scores) -> Mapping[str, float]:
+        """Metrics, of the reward's scores of those answers."""
+        ...
+
+
+@runtime_checkable
 class Demonstrated(Protocol):
     """A data set of worked answers."""
 

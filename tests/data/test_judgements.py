@@ -64,6 +64,32 @@ def test_right_is_a_verdict_that_is_the_label():
     assert all(task.correct(d.prompt, d.completion) for d in task.demonstrations())
 
 
+def test_pairs_are_asked_with_their_true_labels_and_measured_by_r_alone(tmp_path):
+    import torch
+
+    from crucible.types import Scores
+
+    task, world = made(), Chain(terms=3)
+    asked = task.further_prompts()
+    assert len({p.id for p in asked}) == len(asked) > 100
+    sums = {p.text: p for p in world.eval_prompts()[:12]}
+    for prompt in asked:
+        told, principle, _ = prompt.text.rsplit("\n", 2)
+        of = next(p for text, p in sums.items() if told.startswith(text))
+        label = world.fulfils(of, told.removeprefix(of.text), principle.removesuffix("?"))
+        assert prompt.reference["label"] == ("Yes" if label else "No")
+    truth = torch.tensor([1.0 if p.reference["label"] == "Yes" else -1.0 for p in asked])
+    right = task.further_measures(Scores(total=truth, components={"log_odds": truth}))
+    assert right.keys() == {f"rm/principle_pairs/{p}" for p in world.principles()} | {
+        "rm/swap_reordered", "rm/swap_accuracy",
+    }  # fmt: skip
+    assert set(right.values()) == {1.0}
+    unread = torch.where(truth > 0, truth, torch.nan)
+    assert set(task.further_measures(Scores(total=truth, components={"log_odds": unread})).values()) == {0.0}
+    assert task.further_measures(Scores(total=truth)) == {}
+    assert Judgements(report=quiet, path=lines(tmp_path / "t.jsonl", *ROWS)).further_prompts() == []
+
+
 def test_triples_of_a_file_are_split_by_the_judged_prompt(tmp_path):
     rows = [*ROWS, *({**row, "principle": "it is polite"} for row in ROWS)]
     task = made(path=lines(tmp_path / "t.jsonl", *rows), form="chat", eval_share=0.3, eval_prompts=None)

@@ -16,10 +16,12 @@ from crucible.errors import UserError
 from crucible.feedback.pipeline import Outcome, measured
 from crucible.feedback.records import Finding, Triple
 from crucible.feedback.truth import label_accuracy, named
-from crucible.modules import rm_data, rm_ranking, rm_triples
+from crucible.modules import rm_data, rm_triples
 from crucible.modules.reward_model import RewardModel, refuse_recipe
 from crucible.modules.rm_recipe import cache_folder
 from crucible.policy.tiny import untrained
+from crucible.reward_benchmarks import principle_pairs
+from crucible.reward_benchmarks.items import Item
 
 TASK = Chain(eval_prompts=24)
 PROMPT = TASK.prompt("7+8-6+2")
@@ -32,21 +34,37 @@ def finding(principle: str, judgement, quote: str = "said so") -> Finding:
     return Finding(0, "A", principle, quote, judgement)
 
 
-def test_every_swap_is_ordered_by_one_principle_and_turned_by_the_other():
-    found = rm_ranking.swaps(TASK)
-    assert len(found) > 12
-    for s in found:
-        holds = [[TASK.fulfils(s.prompt, text, p) for p in (s.p, s.q)] for text in (s.one, s.other)]
-        assert holds == [[True, False], [False, True]]
+def test_the_first_response_of_a_pair_fulfils_its_principle_and_a_swap_turns_the_two_round():
+    found = principle_pairs.pairs(TASK)
+    plain, swapped = [i for i in found if not i.group], [i for i in found if i.group]
+    assert {i.principle for i in plain} == set(TASK.principles())
+    for item in found:
+        assert [TASK.fulfils(item.prompt, text, item.principle) for text in item.responses] == [True, False]
+    assert len(swapped) > 24
+    for p, q in zip(swapped[::2], swapped[1::2], strict=True):
+        assert p.group == q.group
+        assert p.responses == q.responses[::-1]
 
 
 def test_a_model_that_reads_the_principle_re_orders_and_one_that_does_not_cannot():
+    of = {"part": "p", "prompt": PROMPT, "responses": (RIGHT, WRONG)}
+    items = [Item(f"{k}/{pq}", group=str(k), **of) for k in range(3) for pq in "pq"] + [
+        Item(f"{k}", **{**of, "part": part}) for k, part in enumerate("ppq")
+    ]
+    plain = torch.tensor([[1.0, 0.0], [torch.nan, 0.0], [3.0, 2.0]])
     one, other = torch.tensor([1.0, 2.0, 0.0]), torch.tensor([0.0, 1.0, 1.0])
-    reads = rm_ranking.of_swaps((one, other), (other, one))
-    assert reads == pytest.approx({"rm/swap_reordered": 2 / 3, "rm/swap_accuracy": 2 / 3})
-    blind = rm_ranking.of_swaps((one, other), (one, other))
-    assert blind == pytest.approx({"rm/swap_reordered": 0.0, "rm/swap_accuracy": 0.5})
-    assert rm_ranking.of_swaps((one, one), (one, one)) == {"rm/swap_reordered": 0.0, "rm/swap_accuracy": 0.0}
+
+    def measured(of_p, of_q):
+        """Of r of the fulfilling and of the other response: under p that is `one`, under q `other`."""
+        return principle_pairs.measures(items, torch.cat([torch.stack([of_p, of_q], 1).view(-1, 2), plain]))
+
+    up, down = torch.stack([one, other], 1), torch.stack([other, one], 1)
+    reads, blind, ties = measured(up, up), measured(up, down), measured(0 * up, 0 * up)
+    assert reads == pytest.approx({
+        "rm/swap_reordered": 2 / 3, "rm/swap_accuracy": 2 / 3, "rm/principle_pairs/p": 1 / 2, "rm/principle_pairs/q": 1,
+    })  # fmt: skip
+    assert (blind["rm/swap_reordered"], blind["rm/swap_accuracy"]) == (0.0, 0.5)
+    assert (ties["rm/swap_reordered"], ties["rm/swap_accuracy"]) == (0.0, 0.0)
 
 
 def test_wordings_lead_back_to_their_principle_and_labels_are_compared_with_the_program():

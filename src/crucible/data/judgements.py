@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Annotated, Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Annotated, Any
 
 from crucible.data import dials
 from crucible.data.chain import Chain
@@ -13,7 +14,10 @@ from crucible.data.epochs import epochs
 from crucible.data.split import split_of
 from crucible.errors import UserError
 from crucible.feedback.judging import WORDS, Form, question, read, write
-from crucible.types import Demonstration, Prompt
+from crucible.types import Demonstration, Prompt, Scores
+
+if TYPE_CHECKING:
+    from crucible.reward_benchmarks.items import Item
 
 ERROR_RATES = (0.03, 0.08, 0.15)  # those of the recipe of algo=rm_principle
 
@@ -26,7 +30,8 @@ class Judgements:
     and evaluation sums give the held-out judgements. The same question about the same response is a judgement once;
     with two labels it is left out. No judged prompt is on both sides: those of `eval_path` are left out of training,
     else a hash of the prompt decides. `form`: see `crucible.feedback.judging.question`. reference: label (Yes or No),
-    principle.
+    principle. Evaluations of the embedded world also ask the pairs of `principle_pairs` about the first
+    `eval_prompts` of its sums.
 
     A demonstration (for a warm-up from scratch) works out the sum, then gives the label in a share `right_share`.
     Errors: UserError for triples that cannot be read, named with file and line, and for sides that are empty.
@@ -84,6 +89,7 @@ class Judgements:
                 )
                 for part in (0, 1)
             )
+        self._pair_prompts = eval_prompts
         self._train = tuple(prompt for _, prompt in train.values())
         ordered = sorted((prompt for _, prompt in held.values()), key=lambda prompt: prompt.id)
         self._eval = tuple(ordered[:eval_prompts])
@@ -123,6 +129,37 @@ class Judgements:
     def demonstrations(self) -> Sequence[Demonstration]:
         """Each label without reasoning, for algo=sft."""
         return [Demonstration(p, write("", p.reference["label"] == WORDS[True])) for p in self._train]
+
+    # what an evaluation asks besides: the pairs that a reward model that answers at once is asked too
+
+    def further_prompts(self) -> Sequence[Prompt]:
+        """Both responses of each of `principle_pairs.pairs`, of the first response first; none of triples of a file."""
+        asked = [self._asks(item, k) for item in self._pairs for k in (0, 1)]
+        return list({prompt.id: prompt for prompt in asked}.values())
+
+    def further_measures(self, scores: Scores) -> Mapping[str, float]:
+        """`principle_pairs.measures` of a reward that reads r at the verdict (`log_odds`); nothing of another."""
+        if "log_odds" not in scores.components:
+            return {}
+        import torch
+
+        from crucible.reward_benchmarks import principle_pairs
+
+        r = dict(zip([p.id for p in self.further_prompts()], scores.components["log_odds"], strict=True))
+        each = [r[self._asks(item, k).id] for item in self._pairs for k in (0, 1)]
+        return principle_pairs.measures(self._pairs, torch.stack(each).view(-1, 2))
+
+    @cached_property
+    def _pairs(self) -> Sequence[Item]:
+        from crucible.reward_benchmarks import principle_pairs
+
+        return () if self._world is None else principle_pairs.pairs(self._world, self._pair_prompts)
+
+    def _asks(self, item: Item, k: int) -> Prompt:
+        """Of the pair's response k, the first of which fulfils its principle."""
+        reference = {"label": WORDS[k == 0], "principle": item.principle}
+        asked = question(item.prompt, item.responses[k], item.principle, self.form, reference)
+        return replace(asked, source=self.name)
 
     # a warm-up from scratch
 

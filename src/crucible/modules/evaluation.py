@@ -23,7 +23,7 @@ from crucible.errors import UserError
 from crucible.modules.seeds import derived_seed
 from crucible.modules.votes import votes_of
 from crucible.rewards.base import checked
-from crucible.types import Context, Rollouts, Sampling, Scores
+from crucible.types import AsksFurther, Context, Rollouts, Sampling, Scores
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +85,20 @@ class Evaluation:
         metrics[f"eval/{task.name}/truncated"] = sum(r == "length" for r in rollouts.finish_reason) / len(rollouts)
         metrics["data/eval_seen_in_training"] = sum(p.id in seen for p in prompts) / len(prompts)
         metrics |= {f"data/{name}": value for name, value in getattr(task, "facts", {}).items()}
+        metrics |= self.further(parts, step)
         return metrics | {"time/eval_s": time.perf_counter() - started}
+
+    def further(self, parts: Any, step: int) -> Mapping[str, float]:
+        """What the task measures on answers to further prompts of its own, one each."""
+        task, max_tokens = parts["task"], parts["sampling"].max_tokens
+        prompts = list(task.further_prompts()) if isinstance(task, AsksFurther) else []
+        if not prompts:
+            return {}
+        parts["policy"].check_prompts(prompts, max_tokens)
+        seed = derived_seed(self.seed, "further prompts")
+        sampling = Sampling(max_tokens=max_tokens, temperature=self.temperature, seed=seed)
+        rollouts = parts["engine"].generate(prompts, 1, sampling)
+        return task.further_measures(self.scores(parts["reward"], rollouts, step))
 
     def scores(self, reward: Any, rollouts: Rollouts, step: int) -> Scores:
         context = Context.of(rollouts, step=step, training=False)

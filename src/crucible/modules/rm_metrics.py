@@ -12,6 +12,7 @@ from torch import Tensor
 from crucible.modules import rm_ranking
 from crucible.modules.rm_data import Example
 from crucible.modules.rm_scorer import Judge
+from crucible.reward_benchmarks import principle_pairs
 
 
 def auc(scores: Tensor, positive: Tensor) -> float:
@@ -81,18 +82,16 @@ def _ranking(judge: Judge, task: Any, examples: Sequence[Example], scores: Tenso
         asked = rm_ranking.of_contrasts(lambda shown, said: with_mean(judge.score(shown, said, principles)), pairs)
         out[f"rm/pair_accuracy_{name}"] = asked[-1].item()
         out |= {f"rm/pair_accuracy_{name}/{p}": asked[i].item() for i, p in enumerate(principles)}
-    return out | _swaps(judge, task)
+    return out | _asked_by_name(judge, task)
 
 
-def _swaps(judge: Judge, task: Any) -> dict[str, float]:
-    """Pairs that two principles order in opposite ways, each asked by name."""
-    if not (found := rm_ranking.swaps(task)):
+def _asked_by_name(judge: Judge, task: Any) -> dict[str, float]:
+    """See `principle_pairs.measures`."""
+    if not (items := principle_pairs.pairs(task)):
         return {}
-    prompts = [s.prompt for s in found] * 2
-    texts = [*(s.one for s in found), *(s.other for s in found)]
-    each = torch.stack(judge.score_each(prompts, texts, [(s.p, s.q) for s in found] * 2))
-    one, other = each.chunk(2)
-    return rm_ranking.of_swaps((one[:, 0], other[:, 0]), (one[:, 1], other[:, 1]))
+    texts = [i.responses[k] for k in (0, 1) for i in items]
+    r = torch.cat(judge.score_each([i.prompt for i in items] * 2, texts, [(i.principle,) for i in items] * 2))
+    return principle_pairs.measures(items, r.view(2, -1).T)
 
 
 def with_mean(r: Tensor) -> Tensor:

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from crucible.modules.rm_data import Example
+from crucible.reward_benchmarks import principle_pairs
 from crucible.types import Prompt
 
 TRIES = 24  # answers written for each prompt, half of them corrupted
@@ -59,18 +60,12 @@ def of_responses(
     return out
 
 
-def longest(task: Any) -> int:
-    """Characters of a response that is measured at most: twice the longest demonstration. What the corruptions ramble
-    beyond that, with a proofreader's marks, need not fit the context of a model that learned from shorter ones."""
-    return 2 * max(len(task.demonstrate(p, random.Random(f"longest {p.id}"))) for p in task.eval_prompts())
-
-
 def contrasts(task: Any, *, tries: int = TRIES) -> tuple[list[Contrast], list[Contrast]]:
     """(hard, easy): one pair of each for every evaluation prompt that has it, the same in every run.
 
     A prompt has a hard pair where the longest wrong answer is longer than the shortest right one.
     """
-    hard, easy, most = list[Contrast](), list[Contrast](), longest(task)
+    hard, easy, most = list[Contrast](), list[Contrast](), principle_pairs.longest(task)
     for prompt in task.eval_prompts():
         rng = random.Random(f"contrast {prompt.id}")
         said = [(task.corrupt if i % 2 else task.demonstrate)(prompt, rng) for i in range(tries)]
@@ -82,47 +77,6 @@ def contrasts(task: Any, *, tries: int = TRIES) -> tuple[list[Contrast], list[Co
         if right and wrong and len(right[-1]) > len(wrong[0]):
             easy.append(Contrast(prompt, right[-1], wrong[0]))
     return hard, easy
-
-
-class Swap(NamedTuple):
-    """Two responses of which principle `p` prefers `one`, and `q` prefers `other`."""
-
-    prompt: Prompt
-    one: str
-    other: str
-    p: str
-    q: str
-
-
-def swaps(task: Any) -> list[Swap]:
-    """The swaps of `evaluate_rm.py benchmark=principles`, at most one for each evaluation prompt and always the same.
-
-    Without those of a response above `longest`.
-    """
-    from crucible.reward_benchmarks.principles import build
-
-    most = longest(task)
-    items = [item for item in build(task, prompts=len(task.eval_prompts())).items if item.group]
-    return [
-        Swap(a.prompt, *a.responses, a.principle, b.principle)
-        for a, b in zip(items[::2], items[1::2], strict=True)
-        if max(map(len, a.responses)) <= most
-    ]  # fmt: skip
-
-
-def of_swaps(under_p: tuple[Tensor, Tensor], under_q: tuple[Tensor, Tensor]) -> dict[str, float]:
-    """From the scores (S,) of `one` and `other` of each swap under p, and under q.
-
-    `rm/swap_reordered`: both questions answered rightly, which a model that reads no principle never does;
-    `rm/swap_accuracy`: the share of the questions that are.
-    """
-    first, second = under_p[0] > under_p[1], under_q[0] < under_q[1]
-    if not len(first):
-        return {}
-    return {
-        "rm/swap_reordered": (first & second).float().mean().item(),
-        "rm/swap_accuracy": (first.float().mean().item() + second.float().mean().item()) / 2,
-    }
 
 
 def of_contrasts(score: Score, pairs: Sequence[Contrast]) -> Tensor:
@@ -139,16 +93,17 @@ def truth_of(task: Any, examples: Sequence[Example]) -> Tensor:
 
 
 def measure(score: Score, task: Any, examples: Sequence[Example]) -> dict[str, float]:
-    """All of it for scores (N,): see `of_responses`; `rm/pair_accuracy_hard` and `_easy`; their spread."""
+    """All of it for scores (N,): see `of_responses`; `rm/pair_accuracy_hard` and `_easy`; `principle_pairs.measures`,
+    though the score reads no principle; their spread."""
     scores = score([e.prompt for e in examples], [e.text for e in examples])
     truth = truth_of(task, examples)
     out = of_responses(scores, truth, examples, list(task.principles()))
     for name, pairs in zip(("hard", "easy"), contrasts(task), strict=True):
         if pairs:
             out[f"rm/pair_accuracy_{name}"] = of_contrasts(score, pairs).item()
-    if found := swaps(task):
-        once = score([s.prompt for s in found] * 2, [*(s.one for s in found), *(s.other for s in found)]).chunk(2)
-        out |= of_swaps((once[0], once[1]), (once[0], once[1]))
+    if items := principle_pairs.pairs(task):
+        once = score([i.prompt for i in items] * 2, [i.responses[k] for k in (0, 1) for i in items])
+        out |= principle_pairs.measures(items, once.view(2, -1).T)
     out |= {"rm/score_mean": scores.mean().item(), "rm/score_std": scores.std(unbiased=False).item()}
     out["rm/correlation_true"] = correlation(scores, truth.float().mean(1))
     return {name: value for name, value in out.items() if not math.isnan(value)}
