@@ -6,6 +6,7 @@ import functools
 import operator
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import accumulate, groupby
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -53,15 +54,20 @@ def micro_batches(
 
     With `whole_groups` the rows of one prompt stay together, and a piece has at least one group: a group of more
     than `tokens` is a piece of its own, so the memory follows the largest group. With `shared`, for policies that
-    compute a prompt once and no padding (`Policy.shares`), they stay together as far as they fit, and prompts count
-    once; otherwise tokens are those of padded rows.
+    compute a prompt once and no padding (`Policy.shares`), they stay together as far as they fit, prompts count
+    once, and the pieces are as even as can be; otherwise tokens are those of padded rows.
     """
     prompts = rollouts.prompt_mask[rows].sum(-1)
     lengths = rollouts.mask[rows].sum(-1).long()
     units = _units(prompts + lengths, rollouts.group[rows] if whole_groups or shared else None)
     sizes = [_Size(1, p, c, shared) for p, c in zip(prompts.tolist(), lengths.tolist(), strict=True)]
-    if shared and not whole_groups:
-        units = [part for unit in units for part in _parts(unit, sizes, tokens)]
+    if shared:
+        if not whole_groups:
+            units = [part for unit in units for part in _parts(unit, sizes, tokens)]
+        costs = [functools.reduce(_Size.of_one_prompt, (sizes[i] for i in unit)).tokens for unit in units]
+        for own in _even(costs, tokens):
+            yield _micro_batch(rollouts, rows[[i for unit in own for i in units[unit]]])
+        return
     piece: list[int] = []
     so_far: _Size | None = None
     for unit in units:
@@ -107,6 +113,21 @@ def _parts(unit: list[int], sizes: list[_Size], tokens: int) -> Iterator[list[in
             part, together = [], sizes[i]
         part, size = [*part, i], together
     yield part
+
+
+def _even(costs: list[int], most: int) -> Iterator[list[int]]:
+    """The numbers of the units, in order, in the fewest pieces of at most `most` each (or of one unit), cut where the
+    middle of a unit passes an equal share of the whole."""
+    whole = sum(costs)
+    middles = [2 * before + cost for before, cost in zip(accumulate(costs, initial=0), costs, strict=False)]
+    for count in range(max(1, -(-whole // most)), len(costs) + 1):
+        pieces = [
+            list(own) for _, own in groupby(range(len(costs)), lambda i, n=count: middles[i] * n // (2 * whole))
+        ]
+        if all(len(own) == 1 or sum(costs[i] for i in own) <= most for own in pieces):
+            yield from pieces
+            return
+    yield from ([i] for i in range(len(costs)))
 
 
 def _micro_batch(rollouts: Rollouts, index: Tensor) -> MicroBatch:
