@@ -103,7 +103,7 @@ class Ranks:
 
 
 ALONE = Ranks()
-SHARDED = ".sharded_trainer"  # how the target of a trainer ends that cuts weights into shards
+SHARDED = ".fsdp"  # how the target of a trainer ends that cuts weights into shards
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,7 +47,7 @@ def lightning_trainer(
     max_lag=0,
     because="weights in shards are put together for the sampling of their own process alone, as they are now",
 )
-def sharded_trainer(
+def fsdp(
     *,
     module: LightningModule,
     callbacks: Iterable[Callback] = (),

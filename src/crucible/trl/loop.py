@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     min_samples_per_prompt=2,
     because="TRL's GRPOTrainer learns from groups of completions that the policy samples; others need trainer=default",
 )
-def trl_trainer(
+def trl(
     *,
     module: OnlineRL,
     config: Any,

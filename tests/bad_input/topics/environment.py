@@ -111,6 +111,23 @@ CASES = [
         small=True,
     ),
     Case(
+        name="vLLM is not installed",
+        command="train.py rollout=vllm",
+        sees="rollout=vllm needs vLLM, which is not installed: make setup-vllm (CPU) or pip install -e '.[vllm]' (GPU)",
+        small=True,
+        given=missing_package("vllm"),
+    ),
+    Case(
+        name="vLLM is not installed, for a server",
+        command="train.py rollout=vllm_server",
+        sees=(
+            "rollout=vllm_server needs vLLM, which is not installed: make setup-vllm (CPU) or "
+            "pip install -e '.[vllm]' (GPU)"
+        ),
+        small=True,
+        given=missing_package("vllm"),
+    ),
+    Case(
         name="peft is not installed",
         command="train.py model=hf model.name_or_path=./model 'model.lora={r: 4, alpha: 8}'",
         sees="model.lora needs the package peft: pip install 'crucible-rl[lora]'",

@@ -291,4 +291,25 @@ CASES = [
             "recipe.triples, or reward.checkpoint"
         ),
     ),
+    Case(
+        name="TRL with a critic",
+        command="train.py trainer=trl algo=ppo",
+        sees="trainer=trl: TRL's GRPOTrainer has no critic; give trainer=default",
+        small=True,
+    ),
+    Case(
+        name="TRL with what is not online",
+        command="train.py trainer=trl algo=sft",
+        sees=(
+            "trainer=trl needs algo=OnlineRL, not sft: TRL's GRPOTrainer learns from groups of completions that the "
+            "policy samples; others need trainer=default"
+        ),
+        small=True,
+    ),
+    Case(
+        name="TRL's own objective where it lacks ours",
+        command="train.py trainer=trl trainer.objective=trl algo=ce_gppo algo/filter=keep_all",
+        sees="trainer.objective=trl: TRL lacks algo/loss=ce_gppo (it has ...",
+        small=True,
+    ),
 ]
