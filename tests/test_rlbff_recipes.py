@@ -96,21 +96,22 @@ def made_up(folder, point, noise) -> None:
     (path / "status.json").write_text(json.dumps({"state": "finished", "step": 2, "steps": 2}))
     (path / "provenance.json").write_text(json.dumps({"git": {"commit": "abc", "dirty": False}, "code_version": "c"}))
     recipe = config["algo"].get("recipe") or config["reward"].get("recipe") or config["data"]
-    shown, right = "rm/principle_pairs/the steps are shown", "rm/principle_pairs/the final answer is right"
+    written = "tau" in config["data"]
     good = 0.9 - abs(recipe["tau"] - 0.8) - (0.1 if "form" in config["algo"] else 0.0) + float(noise.normal(0, 0.005))
     names = ("pair_accuracy_true", "pair_accuracy_hard", "pair_accuracy_easy", "accuracy_true", "swap_accuracy",
              "auc/the final answer is right", "pair_accuracy_hard/the final answer is right")  # fmt: skip
     row = {f"rm/{name}": good + float(noise.normal(0, 0.005)) for name in names}
-    row |= {
-        shown: good - (0.2 if "tau" in config["data"] else 0.0),
-        right: good + (0.05 if "tau" in config["data"] else 0.0),
-    }
+    of_pairs = {principle: good - (0.2 if written else 0.0) for principle in PRINCIPLES}
+    of_pairs["the final answer is right"] = good + (0.05 if written else 0.0)
+    row |= {f"rm/principle_pairs/{principle}": value for principle, value in of_pairs.items()}
+    row |= {"eval/judgements/right_of_8": [6, 5], "eval/judgements/avg@8": 0.6875} if written else {}
     row |= {"rm/swap_reordered": 0.0 if "form" in config["algo"] else good}
     row |= {f"feedback/{name}": 0.95 for name in ("fakes_dropped", "yes_rate", "yes_rate_checked")}
     row["feedback/real_kept"] = 1.0
     row |= {"feedback/yes_rate_with_evidence": 0.6, "feedback/fakes": 9.0, "feedback/nearer_mix": good - 0.95}
     row |= {"feedback/triples": 3000 * (1 - recipe["tau"]), "feedback/label_accuracy": recipe["tau"]}
-    rows = [{"kind": "eval", "step": 2, "phase": "after", **row}]
+    rows = [{"kind": "eval", "step": 0, "phase": "before", **row}] if written else []
+    rows += [{"kind": "eval", "step": 2, "phase": "after", **row}]
     if "recipe" in config["reward"]:
         rows = []
         for step, phase in ((0, "before"), (2, "after")):

@@ -121,9 +121,7 @@ def _even(costs: list[int], most: int) -> Iterator[list[int]]:
     whole = sum(costs)
     middles = [2 * before + cost for before, cost in zip(accumulate(costs, initial=0), costs, strict=False)]
     for count in range(max(1, -(-whole // most)), len(costs) + 1):
-        pieces = [
-            list(own) for _, own in groupby(range(len(costs)), lambda i, n=count: middles[i] * n // (2 * whole))
-        ]
+        pieces = [list(own) for _, own in groupby(range(len(costs)), lambda i, n=count: middles[i] * n // (2 * whole))]
         if all(len(own) == 1 or sum(costs[i] for i in own) <= most for own in pieces):
             yield from pieces
             return
