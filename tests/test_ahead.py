@@ -153,6 +153,18 @@ def test_the_last_prompt_of_a_pool_is_looked_at_and_so_are_those_held_out(policy
     refuse_unfit(Pool(AT_ONCE + 5, "2+2=", held_out=held_out), policy, 8)
 
 
+def test_so_are_those_that_an_evaluation_asks_besides(policy) -> None:
+    class Asks(Pool):
+        def further_prompts(self) -> list[Prompt]:
+            return [Prompt(id="further", text="3×4=")]
+
+        def further_measures(self, scores) -> dict[str, float]:
+            return {}
+
+    with pytest.raises(UserError, match=r"prompt further.*does not know '×'"):
+        refuse_unfit(Asks(3, "2+2="), policy, 8)
+
+
 def test_tokens_do_not_depend_on_the_prompts_beside() -> None:
     policy = untrained(hidden_size=16, layers=1, heads=2, intermediate_size=16, context_length=32)
     prompts = [Prompt(id=str(i), text=text) for i, text in enumerate(("1+1=", "Yes", "7", "12+3\n-4="))]

@@ -8,7 +8,7 @@ from random import Random
 from typing import Any
 
 from crucible.errors import UserError, nearest
-from crucible.types import Prompt
+from crucible.types import AsksFurther, Prompt
 
 GENERATED = 8  # prompts looked at of data that is made without end
 AT_ONCE = 1024  # prompts made into tokens at a time
@@ -40,16 +40,16 @@ def refuse_unjudged(task: Any) -> None:
 
 def refuse_unfit(task: Any, policy: Any, max_tokens: int) -> None:
     """Raise UserError where a prompt leaves no room for `max_tokens` in the model's context, or has a character that
-    its tokenizer lacks. All prompts of a finite data set are looked at, and the held-out ones."""
+    its tokenizer lacks. All prompts of a finite data set are looked at, and those an evaluation asks."""
     prompts = _prompts(task)
     while some := list(islice(prompts, AT_ONCE)):
         policy.check_prompts(some, max_tokens)
 
 
 def _prompts(task: Any) -> Iterator[Prompt]:
-    """All prompts of a finite data set, a few of an endless one; then those held out."""
+    """All prompts of a finite data set, a few of an endless one; then those held out, and what else is asked."""
     pool = task.train_pool() if hasattr(task, "train_pool") else islice(task.train_prompts(Random(0)), GENERATED)
-    return chain(pool, task.eval_prompts())
+    return chain(pool, task.eval_prompts(), task.further_prompts() if isinstance(task, AsksFurther) else ())
 
 
 def _reads(reward: Any, key: str) -> str:
