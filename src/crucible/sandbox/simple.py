@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Sequence
 
+from crucible.parsing import PARSING
 from crucible.sandbox.inside import units, values
 from crucible.sandbox.suites import Asserts, Call, Calls
 
@@ -19,8 +20,9 @@ def as_calls(suite: Asserts) -> tuple[Calls, list[str]] | None:
     if suite.support.strip() or len(suite.code) > LONGEST:
         return None
     try:
-        body = ast.parse(suite.code).body
-        names, modules = units.wanted(suite.code, "", suite.entry_point)
+        with PARSING:
+            body = ast.parse(suite.code).body
+            names, modules = units.wanted(suite.code, "", suite.entry_point)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
     alias, asserts = _asserts(body, suite.entry_point)

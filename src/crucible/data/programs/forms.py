@@ -6,6 +6,8 @@ import ast
 import hashlib
 import warnings
 
+from crucible.parsing import PARSING
+
 LONGEST = 4_000  # characters that are parsed in this process; parsing runs nothing
 UNREADABLE = "unreadable "
 
@@ -37,7 +39,7 @@ def parsed(program: str) -> ast.Module | None:
     if len(program) > LONGEST:
         return None
     try:
-        with warnings.catch_warnings():
+        with PARSING, warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return ast.parse(program)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
