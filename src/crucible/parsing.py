@@ -8,4 +8,4 @@ from __future__ import annotations
 
 import threading
 
-PARSING = threading.RLock()
+PARSING = threading.Lock()

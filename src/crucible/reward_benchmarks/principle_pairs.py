@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from crucible.reward_benchmarks.items import Item
-from crucible.reward_benchmarks.principles import build
+from crucible.reward_benchmarks.principles import build, by_principle_and_swap
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -39,11 +39,7 @@ def measures(items: Sequence[Item], r: Tensor) -> dict[str, float]:
     swaps, both questions answered rightly, which a model that reads no principle never does; `rm/swap_accuracy`: the
     share of the questions that are. A tie is not right, and neither is a pair with an r that could not be read.
     """
-    right = (r[:, 0] > r[:, 1]).tolist()
-    plain, swaps = dict[str, list[bool]](), dict[str, list[bool]]()
-    for item, won in zip(items, right, strict=True):
-        own = swaps.setdefault(item.group, []) if item.group else plain.setdefault(item.part, [])
-        own.append(won)
+    plain, swaps = by_principle_and_swap(items, (r[:, 0] > r[:, 1]).tolist())
     out = {f"rm/principle_pairs/{p}": sum(own) / len(own) for p, own in plain.items()}
     if swaps:
         out["rm/swap_reordered"] = sum(map(all, swaps.values())) / len(swaps)

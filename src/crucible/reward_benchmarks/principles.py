@@ -99,12 +99,20 @@ def _is_swap(items: Sequence[Item]) -> bool:
     )
 
 
+def by_principle_and_swap(
+    items: Sequence[Item], right: Sequence[bool]
+) -> tuple[dict[str, list[bool]], dict[str, list[bool]]]:
+    """Which pairs of each principle were answered rightly, swaps left out; and which questions of each swap."""
+    plain, swaps = dict[str, list[bool]](), dict[str, list[bool]]()
+    for item, won in zip(items, right, strict=True):
+        own = swaps.setdefault(item.group, []) if item.group else plain.setdefault(item.part, [])
+        own.append(won)
+    return plain, swaps
+
+
 def summarise(benchmark: Benchmark, right: Mapping[str, bool]) -> Summary:
     """Accuracy for each principle, over pairs that are no swaps; then the swaps."""
-    plain, swaps = dict[str, list[bool]](), dict[str, list[bool]]()
-    for item in benchmark.items:
-        own = swaps.setdefault(item.group, []) if item.group else plain.setdefault(item.part, [])
-        own.append(right[item.id])
+    plain, swaps = by_principle_and_swap(benchmark.items, [right[item.id] for item in benchmark.items])
     swaps = {name: both for name, both in swaps.items() if len(both) == 2}  # one of the two may have been left out
     rows = [Row(p, len(own), {"accuracy": wilson_interval(sum(own), len(own))}) for p, own in plain.items()]
     if rows:
