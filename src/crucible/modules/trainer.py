@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 from crucible.config.needs import needs
 from crucible.errors import UserError
+from crucible.modules.freed_memory import keep_freed_memory
 from crucible.ranks import ALONE, Ranks
 
 if TYPE_CHECKING:
@@ -30,16 +31,18 @@ def lightning_trainer(
     precision: Precision = "32-true",
     threads: Annotated[int, ">= 1"] | None = None,
     deterministic: bool = True,
+    keep_memory: bool = True,
 ) -> Any:
     """A `lightning.pytorch.Trainer` of `module.epochs` epochs on `devices` devices of each of `nodes` nodes.
 
-    Checkpoints, metrics and progress are ours, so Lightning's are off.
+    Checkpoints, metrics and progress are ours, so Lightning's are off. `keep_memory`: what an update frees on the CPU
+    stays with the process (`freed_memory`).
 
     Lightning's own CSV logger deletes rows on resume and its checkpoint callback keeps no checksums;
     the run directory does both.
     """
     processes = functools.partial(_replicas, ranks, nodes)
-    return _trainer(module, callbacks, processes, accelerator, devices, precision, threads, deterministic)
+    return _trainer(module, callbacks, processes, accelerator, devices, precision, threads, deterministic, keep_memory)
 
 
 @needs(
@@ -58,15 +61,17 @@ def fsdp(
     precision: Precision = "32-true",
     threads: Annotated[int, ">= 1"] | None = None,
     deterministic: bool = True,
+    keep_memory: bool = True,
     cpu_offload: bool = False,
 ) -> Any:
     """`lightning_trainer` with weights, gradients and optimiser state in shards, one on each device: FSDP2.
 
-    accelerator, devices, nodes, precision, threads, deterministic: as there. cpu_offload: what a device does not
-    compute with at the moment stays in the memory of the CPU. One process has nothing to share: it trains as there.
+    accelerator, devices, nodes, precision, threads, deterministic, keep_memory: as there. cpu_offload: what a device
+    does not compute with at the moment stays in the memory of the CPU. One process has nothing to share: it trains as
+    there.
     """
     processes = functools.partial(_shards, ranks, nodes, cpu_offload)
-    return _trainer(module, callbacks, processes, accelerator, devices, precision, threads, deterministic)
+    return _trainer(module, callbacks, processes, accelerator, devices, precision, threads, deterministic, keep_memory)
 
 
 def _trainer(
@@ -78,6 +83,7 @@ def _trainer(
     precision: str,
     threads: int | None,
     deterministic: bool,
+    keep_memory: bool,
 ) -> Any:
     import lightning.pytorch as pl
     import torch
@@ -87,6 +93,10 @@ def _trainer(
         raise UserError(f"trainer.threads={threads}: at least 1, or null for as many as torch finds")
     if threads is not None:
         torch.set_num_threads(threads)
+    if keep_memory:
+        keep_freed_memory()
+    # with `deterministic` torch would write into all new memory first, for programs that read what they never wrote
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     logging.getLogger("lightning.pytorch").setLevel(logging.ERROR)
     # a data loader that counts updates has no use for workers; one epoch is one step, so it is short
     warnings.filterwarnings("ignore", message=".*does not have many workers.*")

@@ -2,7 +2,7 @@
 
 transformers turns queries and keys with five operations each, whose gradients are ten more passes over memory. Here
 they are three and three, and nothing is transposed before the rows are laid out. Values and gradients differ by
-rounding. With the norms (`fused_norms`) this is what `model.fused_layers` switches.
+rounding. With the norms (`fused_norms`) and `short_attention` this is what `model.fused_layers` switches.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def forward(self: Any, hidden_states: Tensor, *given: Any, layout: Layout | None
     if hasattr(self, "q_norm"):
         query, key = self.q_norm(query), self.k_norm(key)
     query, key = (rotated(states, cos[0][:, None], sin[0][:, None]) for states in (query, key))
-    out = shared_prompt_attention(query, key, value, self.scaling, layout)
+    out = shared_prompt_attention(query, key, value, self.scaling, layout, short=True)
     return self.o_proj(out.reshape(1, len(row), -1)), None
 
 

@@ -15,6 +15,8 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 from torch.nn.functional import scaled_dot_product_attention
 
+from crucible.policy import short_attention
+
 NAME = "crucible"  # of our attention in transformers, see `policy.attention`
 
 
@@ -151,31 +153,42 @@ def hidden_states(model: Any, prompts: Tensor, completions: Tensor, layout: Layo
     ).last_hidden_state.squeeze(0)
 
 
-def shared_prompt_attention(query: Tensor, key: Tensor, value: Tensor, scaling: float, layout: Layout) -> Tensor:
+def shared_prompt_attention(
+    query: Tensor, key: Tensor, value: Tensor, scaling: float, layout: Layout, short: bool = False
+) -> Tensor:
     """(L, H, d) queries on (L, H_kv, d) keys and values -> (L, H, d), rows as the layout says.
 
     Prompts have their real tokens first, so a plain causal mask is right for them. The queries of a completion token
     that share a key-value head stand side by side as query positions, so keys and values are not repeated for them.
+    `short`: completions by `short_attention` where that is faster.
     """
-    heads, shared, start = query.shape[1], key.shape[1], layout.prompt_tokens
-    group, grid = heads // shared, layout.prompt
-    q, k, v = (grid.rows(states[:start]) for states in (query, key, value))  # (P, Tp, heads, d)
-    prompts = scaled_dot_product_attention(
+    group, lengths = query.shape[1] // key.shape[1], (layout.prompt_tokens, len(query) - layout.prompt_tokens)
+    (q, own_q), (k, own_k), (v, own_v) = (states.split(lengths) for states in (query, key, value))
+    q, k, v = (layout.prompt.rows(states) for states in (q, k, v))  # (P, Tp, heads, d)
+    out = scaled_dot_product_attention(
         q.transpose(1, 2), _repeated(k, group), _repeated(v, group), is_causal=True, scale=scaling
     )
-    found = [grid.tokens(prompts.transpose(1, 2))]
-    if len(query) > start:
-        grid = layout.completion
-        rows, width = grid.real.shape
-        q, own_k, own_v = (grid.rows(states[start:]) for states in (query, key, value))
-        k = torch.cat([k.index_select(0, layout.source), own_k], 1).transpose(1, 2)
-        v = torch.cat([v.index_select(0, layout.source), own_v], 1).transpose(1, 2)
-        q = q.view(rows, width, shared, group, -1).transpose(1, 2).reshape(rows, shared, width * group, -1)
-        mask = layout.hidden_from(group, q.dtype)
-        out = scaled_dot_product_attention(q, k, v, attn_mask=mask, scale=scaling)
-        out = out.reshape(rows, shared, width, group, -1).transpose(1, 2)
-        found.append(grid.tokens(out.reshape(rows, width, heads, -1)))
+    found = [layout.prompt.tokens(out.transpose(1, 2))]
+    if lengths[1]:
+        q, own_k, own_v = (layout.completion.rows(states) for states in (own_q, own_k, own_v))  # (N, Tc, heads, d)
+        attend = short_attention.short_attention if short and short_attention.fits(q, own_k) else _kernel_attention
+        out = attend(q, (k, v), (own_k, own_v), layout.source, layout.hidden_from(group, q.dtype), scaling)
+        found.append(layout.completion.tokens(out))
     return torch.cat(found)
+
+
+def _kernel_attention(
+    query: Tensor, prompt: tuple[Tensor, Tensor], own: tuple[Tensor, Tensor], source: Tensor, mask: Tensor, scale: float
+) -> Tensor:
+    """`short_attention` with torch's kernel, for any length and device."""
+    rows, width, _, dim = query.shape
+    k, v = (
+        torch.cat([before.index_select(0, source), after], 1).transpose(1, 2)
+        for before, after in zip(prompt, own, strict=True)
+    )
+    grid = query.view(rows, width, k.shape[1], -1, dim).transpose(1, 2)  # (N, H_kv, Tc, queries of a token, d)
+    out = scaled_dot_product_attention(grid.flatten(2, 3), k, v, attn_mask=mask, scale=scale)
+    return out.view(grid.shape).transpose(1, 2).reshape(query.shape)
 
 
 def _repeated(states: Tensor, times: int) -> Tensor:

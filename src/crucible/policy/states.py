@@ -56,6 +56,6 @@ def with_shared_prompts(model: Any, batch: Batch) -> States:
     layout = shared_prompts.Layout.of(real.sum(1), last - 1, source)
     states = shared_prompts.hidden_states(model, different[real], completion_ids[steps < last[:, None] - 1], layout)
     predictors = layout.predictors
-    read = states[predictors[used[:, : predictors.shape[1]]]]
+    read = states.index_select(0, predictors[used[:, : predictors.shape[1]]])
     prompt = layout.prompt
     return States(read, lambda: (states[prompt.places(0)[source]], prompt.real[source].long()))

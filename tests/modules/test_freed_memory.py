@@ -1,0 +1,49 @@
+"""What an update frees stays with the process: the pages of its large blocks are not asked for again."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+import sys
+
+import pytest
+
+# five blocks of 10 MB at a time: more than glibc keeps by itself
+PROGRAM = """
+import resource, sys, torch
+from crucible.modules.freed_memory import keep_freed_memory
+
+if sys.argv[1] == "keep":
+    assert keep_freed_memory()
+for turn in range(6):
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    blocks = [torch.empty(2_500_000).fill_(1.0) for _ in range(5)]
+    del blocks
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+def pages(how: str) -> int:
+    """Pages of the last of six rounds."""
+    done = subprocess.run([sys.executable, "-c", PROGRAM, how], capture_output=True, text=True, check=True)
+    return int(done.stdout)
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="mallopt is of glibc")
+def test_pages_are_kept():
+    assert pages("keep") < 100
+    assert pages("leave") > 5_000  # of 12,200: the blocks were given back
+
+
+def test_the_trainer_keeps_them_unless_told_not_to(monkeypatch):
+    from crucible.modules import trainer
+
+    class Module:
+        epochs = 1
+
+    calls = []
+    monkeypatch.setattr(trainer, "keep_freed_memory", lambda: calls.append(1))
+    trainer.lightning_trainer(module=Module(), accelerator="cpu", keep_memory=False)
+    assert calls == []
+    trainer.lightning_trainer(module=Module(), accelerator="cpu")
+    assert calls == [1]
