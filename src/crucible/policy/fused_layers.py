@@ -2,7 +2,8 @@
 
 transformers turns queries and keys with five operations each, whose gradients are ten more passes over memory. Here
 they are three and three, and nothing is transposed before the rows are laid out. Values and gradients differ by
-rounding. With the norms (`fused_norms`) and `short_attention` this is what `model.fused_layers` switches.
+rounding. With the norms (`fused_norms`), MLPs (`fused_mlp`) and `short_attention` this is what `model.fused_layers`
+switches.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
+from crucible.policy import fused_mlp
 from crucible.policy.fused_norms import use_forward, use_fused_norms
 from crucible.policy.shared_prompts import Layout, shared_prompt_attention
 
@@ -20,8 +22,9 @@ FAMILIES = ("LlamaAttention", "MistralAttention", "Qwen2Attention", "Qwen3Attent
 
 
 def use_fused_layers(model: nn.Module, on: bool = True) -> None:
-    """Uses norms and attention layers of our own in `model` where they compute the same, or transformers' again."""
+    """Uses norms, MLPs and attention layers of our own in `model` where they compute the same, or (`on` false) not."""
     use_fused_norms(model, on)
+    use_forward(model, fused_mlp.FAMILIES, fused_mlp.forward if on else None)
     use_forward(model, FAMILIES, forward if on else None)
 
 

@@ -31,9 +31,9 @@ class Policy:
     `chat`: render `Prompt.text` as one user message when the tokenizer has a chat template
     (`Prompt.messages` is always rendered). `template_options` go to the template as they are, e.g.
     {"enable_thinking": False}. `shared_prompts`: compute a prompt that rows have in common once, and no padding, where
-    the model can (`shared_prompts.fits`); the numbers differ by rounding. `fused_layers`: norms, rotations and short
-    attention with a gradient of their own (`fused_norms`, `fused_layers`, `short_attention`). `seen_ids` holds the ids
-    of the prompts the weights were warmed up on.
+    the model can (`shared_prompts.fits`); the numbers differ by rounding. `fused_layers`: norms, MLPs, rotations
+    and short attention with gradients of their own (`fused_norms`, `fused_mlp`, `fused_layers`, `short_attention`).
+    `seen_ids` holds the ids of the prompts the weights were warmed up on.
     """
 
     def __init__(
