@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+from dataclasses import fields
+
 import pytest
 import torch
 from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM, Qwen2Config, Qwen2ForCausalLM
 
 from crucible.rollout.cache import RowCache
+from crucible.rollout.embedded import EmbeddedEngine
 from crucible.rollout.fused import FusedStep
+from crucible.types import Prompt, Sampling
 from tests.policy.models import llama, qwen3
 
 SMALL = dict(
@@ -123,9 +127,6 @@ def test_what_it_does_not_compute_is_left_to_the_model(make):
 
 
 def test_weights_are_read_at_each_generation():
-    from crucible.rollout.embedded import EmbeddedEngine
-    from crucible.types import Prompt, Sampling
-
     policy = qwen3()
     engine = EmbeddedEngine(policy)
     before = engine.generate([Prompt("a", "1+1=")], 4, Sampling(max_tokens=8))
@@ -136,3 +137,17 @@ def test_weights_are_read_at_each_generation():
     assert not torch.equal(before.completion_ids, after.completion_ids)
     again = policy.token_stats(after.prompt_ids, after.prompt_mask, after.completion_ids, after.mask)
     torch.testing.assert_close(after.sampling_logps, again.logps.detach(), atol=2e-5, rtol=0)
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_a_loss_on_the_rollouts_has_a_gradient(shared):
+    """Decoding runs without autograd's bookkeeping: nothing of it may be left in the tensors or the weights."""
+    policy = qwen3()
+    engine = EmbeddedEngine(policy, shared_prompts=shared)
+    rollouts = engine.generate([Prompt("a", "1+2="), Prompt("b", "3=")], 3, Sampling(max_tokens=6, seed=1))
+    tensors = {f.name: getattr(rollouts, f.name) for f in fields(rollouts)}
+    assert not any(t.is_inference() for t in tensors.values() if isinstance(t, torch.Tensor))
+    x = rollouts
+    stats = policy.token_stats(x.prompt_ids, x.prompt_mask, x.completion_ids, x.mask)
+    (stats.logps * x.sampling_logps).sum().backward()
+    assert all(p.grad is not None for p in policy.model.parameters())
