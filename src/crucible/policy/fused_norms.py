@@ -58,11 +58,10 @@ class _RMSNorm(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, by_out: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
         unit, weight, scale = ctx.saved_tensors
-        by_x = by_weight = None
-        if ctx.needs_input_grad[1]:
-            by_weight = torch.linalg.vecdot(by_out.flatten(0, -2), unit.flatten(0, -2), dim=0)
+        width = unit.shape[-1]
+        product = (by_out * unit).reshape(-1, width)
+        by_x = None
         if ctx.needs_input_grad[0]:
-            by_unit = by_out * weight
-            along = torch.linalg.vecdot(by_unit, unit).unsqueeze(-1)  # the part that only changes the length
-            by_x = by_unit.addcmul_(unit, along, value=-1.0 / unit.shape[-1]).mul_(scale)
-        return by_x, by_weight, None
+            along = torch.mv(product, weight).view(scale.shape)  # the part that only changes the length
+            by_x = (by_out * weight).addcmul_(unit, along, value=-1.0 / width).mul_(scale)
+        return by_x, product.sum(0) if ctx.needs_input_grad[1] else None, None
