@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from crucible.data.cells import Row
@@ -39,6 +39,7 @@ def test_any_file(tmp_path: Path, content: bytes) -> None:
 
 
 @fuzzed()
+@example(fields={"prompt": "", "x": {"\n": None}}, chat=False, wanted="x.prompt")
 @given(fields=rows, chat=st.booleans(), wanted=st.sampled_from(["prompt", "a.b", "x.prompt", "nothing"]))
 def test_any_row(fields: dict[str, Any], chat: bool, wanted: str) -> None:
     columns = Columns(prompt=wanted, id="id", chat=chat, system="s", reference={"tests": "x"})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,13 +29,18 @@ def cell(row: Row, column: str, role: str) -> Any:
     while name not in fields:
         outer, dot, inner = name.partition(".")
         if not dot or not isinstance(fields.get(outer), Mapping):
-            hint, has = nearest(name, map(str, fields)), ", ".join(map(str, fields)) or "none"
-            raise Unusable(f'has no column "{column}" ({role}){hint}; it has: {has}')
+            raise Unusable(f'has no column "{column}" ({role}){names(name, fields)}')
         fields, name = fields[outer], inner
     value = fields[name]
     if value is None:
         raise Unusable(f'has null in column "{column}"')
     return value
+
+
+def names(wanted: str, known: Iterable[Any]) -> str:
+    """' (did you mean "x"?); it has: x, y', on one line whatever the columns of a table are called."""
+    shown = [name if name.isprintable() else repr(name) for name in map(str, known)]
+    return f"{nearest(wanted, shown)}; it has: {', '.join(shown) or 'none'}"
 
 
 def has(row: Row, column: str) -> bool:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from crucible.data import dials
-from crucible.data.cells import Row
+from crucible.data.cells import Row, names
 from crucible.data.epochs import epochs
 from crucible.data.split import content_id
 from crucible.errors import UserError, expanded, nearest
@@ -163,8 +163,7 @@ def text_of(name: str, row: Row, column: str) -> str:
     """A column that holds text. Errors: UserError with the row's place."""
     value = row.fields.get(column)
     if not isinstance(value, str):
-        has = ", ".join(map(str, row.fields))
-        problem = f"has no column {column!r}{nearest(column, row.fields)}; it has: {has}"
+        problem = f"has no column {column!r}{names(column, row.fields)}"
         if column in row.fields:
             problem = f"has {str(value)[:40]!r} in column {column!r}, which is not text"
         raise UserError(f"data={name}: {row.where} {problem}")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Unpack
 
-from crucible.data.cells import Row
+from crucible.data.cells import Row, names
 from crucible.data.given_answers import AnswerColumns
 from crucible.data.questions import QuestionOptions, Questions
 from crucible.errors import UserError, expanded, nearest
@@ -83,8 +83,7 @@ def load_split(
     table = splits[name]
     for column in columns:
         if column not in table.column_names and column.partition(".")[0] not in table.column_names:
-            hint, has = nearest(column, table.column_names), ", ".join(table.column_names)
-            raise UserError(f"data=hf: {dataset} ({split}) has no column {column!r}{hint}; it has: {has}")
+            raise UserError(f"data=hf: {dataset} ({split}) has no column {column!r}{names(column, table.column_names)}")
     if len(table) == 0:
         raise UserError(f"data=hf: the split {split!r} of {dataset} is empty")
     return (Row(f"{dataset} {split}[{i}]", fields) for i, fields in enumerate(table))
