@@ -3,8 +3,8 @@
     python benchmarks/step_profile.py [--workload ace] [--threads 2]
 
 One step of a workload of rl_step.py, sampling and updates, after two that are left out. `products`: matrix products, of
-layers and of attention while decoding and of short rows; `attention`: torch's fused kernels and the softmax; `rest`: all other
-operations, and the time in none. A step cannot be faster than the first two without fewer or faster products.
+layers and of attention while decoding and of short rows; `attention`: torch's fused kernels and the softmax; `rest`:
+all other operations, and the time in none. A step cannot be faster than the first two without fewer or faster products.
 """
 
 from __future__ import annotations
