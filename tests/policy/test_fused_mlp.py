@@ -71,7 +71,7 @@ def test_other_layers_and_types_are_left_to_the_module(make, how, monkeypatch):
     mlps = [m for m in make().model.modules() if type(m).__name__ in FAMILIES]
     assert mlps
     calls = []
-    monkeypatch.setattr(fused_mlp, "gated_mlp", lambda *given: calls.append(given) or gated_mlp(*given))
+    monkeypatch.setattr(fused_mlp, "gated_mlp", lambda *given, **how: calls.append(given) or gated_mlp(*given, **how))
     x = torch.randn(4, mlps[0].gate_proj.in_features)
     with how(mlps[0]) if how else torch.no_grad():
         out = mlps[0](x)

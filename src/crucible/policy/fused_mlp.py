@@ -11,7 +11,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
+from torch.nn import functional
 from torch.nn.functional import silu
+
+from crucible.policy.onednn import Linear, linear_of, weight_gradient
 
 FAMILIES = ("LlamaMLP", "MistralMLP", "Qwen2MLP", "Qwen3MLP")  # all: down(act(gate x) * up x)
 
@@ -23,32 +26,39 @@ def forward(self: Any, x: Tensor) -> Tensor:
     if not plain or self.config.hidden_act != "silu" or torch.is_autocast_enabled(x.device.type):
         found: Tensor = type(self).forward(self, x)
         return found
-    return gated_mlp(x, *(m.weight for m in layers))
+    gate, up, down = (m.weight for m in layers)
+    return gated_mlp(x, gate, up, down, linear_of(self.gate_proj))
 
 
-def gated_mlp(x: Tensor, gate: Tensor, up: Tensor, down: Tensor) -> Tensor:
-    """(silu(x gate') * x up') down': (..., D), weights (F, D), (F, D), (D, F) -> (..., D)."""
-    out: Tensor = _GatedMLP.apply(x.flatten(0, -2), gate, up, down)
+def gated_mlp(x: Tensor, gate: Tensor, up: Tensor, down: Tensor, linear: Linear = functional.linear) -> Tensor:
+    """(silu(x gate') * x up') down': (..., D), weights (F, D), (F, D), (D, F) -> (..., D); products by `linear`."""
+    out: Tensor = _GatedMLP.apply(x.flatten(0, -2), gate, up, down, linear)
     return out.view(x.shape)
 
 
 class _GatedMLP(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor, gate: Tensor, up: Tensor, down: Tensor) -> Tensor:
-        gated, opened = x @ gate.T, x @ up.T
+    def forward(ctx: Any, x: Tensor, gate: Tensor, up: Tensor, down: Tensor, linear: Linear) -> Tensor:
+        gated, opened = linear(x, gate), linear(x, up)
         product = silu(gated).mul_(opened)
         ctx.save_for_backward(x, gated, opened, product, gate, up, down)
-        return product @ down.T
+        ctx.linear = linear
+        return linear(product, down)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, by_out: Tensor) -> tuple[Tensor | None, ...]:
         x, gated, opened, product, gate, up, down = ctx.saved_tensors
-        by_product = by_out @ down
+        linear, wanted = ctx.linear, ctx.needs_input_grad
+        by_product = linear(by_out, down.T)
         by_opened = silu(gated).mul_(by_product)
         by_gated = by_product.mul_(opened)
         torch.ops.aten.silu_backward(by_gated, gated, grad_input=by_gated)
-        wanted = ctx.needs_input_grad
-        by_x = torch.addmm(by_gated @ gate, by_opened, up) if wanted[0] else None
-        pairs = ((by_gated, x), (by_opened, x), (by_out, product))
-        return by_x, *(left.T @ right if want else None for want, (left, right) in zip(wanted[1:], pairs, strict=True))
+        by_x = linear(by_gated, gate.T).add_(linear(by_opened, up.T)) if wanted[0] else None
+        columns = x.T.contiguous().T if wanted[1] and wanted[2] else x  # laid out once for both
+        pairs = ((by_gated, columns), (by_opened, columns), (by_out, product))
+        return (
+            by_x,
+            *(weight_gradient(*pair, linear) if want else None for want, pair in zip(wanted[1:4], pairs, strict=True)),
+            None,
+        )

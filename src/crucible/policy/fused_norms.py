@@ -26,9 +26,14 @@ def use_forward(model: nn.Module, families: Collection[str], ours: Callable[...,
     """Calls `ours` in place of the forward of each module of these classes, or (None) their own again."""
     for module in model.modules():
         if type(module).__name__ in families:
-            module.__dict__.pop("forward", None)
-            if ours is not None:
-                module.__dict__["forward"] = MethodType(ours, module)
+            replace_forward(module, ours)
+
+
+def replace_forward(module: nn.Module, ours: Callable[..., Any] | None) -> None:
+    """Calls `ours` in place of the forward of `module`, or (None) its own again."""
+    module.__dict__.pop("forward", None)
+    if ours is not None:
+        module.__dict__["forward"] = MethodType(ours, module)
 
 
 def forward(self: Any, hidden_states: Tensor) -> Tensor:

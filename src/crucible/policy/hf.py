@@ -31,15 +31,16 @@ def hf(
     context_length: Annotated[int | None, ">= 1"] = None,
     shared_prompts: bool = True,
     fused_layers: bool = True,
+    onednn: bool = True,
 ) -> Policy:
     """`AutoModelForCausalLM` and `AutoTokenizer` from `name_or_path` (`task` and `cache_dir` are not used).
 
     lora: None, or {"r", "alpha", "targets"} and optionally "dropout", for peft; only the adapters are trained, and
-    `Policy.save` merges them. chat, template_options, shared_prompts, fused_layers: see `Policy`. attention:
-    transformers' `attn_implementation` (its own choice when None). context_length: tokens of the longest prompt plus
-    completion, where the tokenizer's own limit is lower than what the model was made for (None: the lower of
-    the two). Errors: UserError when nothing can be loaded from the name, when a package is missing, when the
-    model has fewer positions than context_length, or changes its logits after the output layer.
+    `Policy.save` merges them. chat, template_options, shared_prompts, fused_layers, onednn: see `Policy`.
+    attention: transformers' `attn_implementation` (its own choice when None). context_length: tokens of the longest
+    prompt plus completion, where the tokenizer's own limit is lower than what the model was made for (None: the lower
+    of the two). Errors: UserError when nothing can be loaded from the name, when a package is missing, when the model
+    has fewer positions than context_length, or changes its logits after the output layer.
     """
     if dtype not in DTYPES:
         raise UserError(f"model.dtype is {dtype!r}; it must be one of {', '.join(DTYPES)}")
@@ -56,6 +57,7 @@ def hf(
         template_options=template_options,
         shared_prompts=shared_prompts,
         fused_layers=fused_layers,
+        onednn=onednn,
     )
 
 
@@ -78,6 +80,7 @@ def wrap(
     template_options: dict[str, Any] | None,
     shared_prompts: bool,
     fused_layers: bool,
+    onednn: bool,
 ) -> Policy:
     """A loaded model as a policy: padding token, plain output layer checked, adapters, checkpointing."""
     if tokenizer.pad_token_id is None and tokenizer.eos_token_id is not None:
@@ -85,7 +88,7 @@ def wrap(
         report(f"the tokenizer has no padding token: {tokenizer.eos_token!r} is used")
     policy = Policy(
         model, tokenizer, chat=chat, template_options=template_options, shared_prompts=shared_prompts,
-        fused_layers=fused_layers,
+        fused_layers=fused_layers, onednn=onednn,
     )  # fmt: skip
     require_plain_head(policy)
     if gradient_checkpointing:

@@ -15,6 +15,7 @@ from torch import Tensor
 from crucible.errors import UserError
 from crucible.policy.attention import use_own_attention
 from crucible.policy.fused_layers import use_fused_layers
+from crucible.policy.onednn import use_onednn
 from crucible.policy.shards import compute_device
 from crucible.policy.shared_prompts import fits
 from crucible.policy.states import Batch, States, padded, with_shared_prompts
@@ -33,6 +34,7 @@ class Policy:
     {"enable_thinking": False}. `shared_prompts`: compute a prompt that rows have in common once, and no padding, where
     the model can (`shared_prompts.fits`); the numbers differ by rounding. `fused_layers`: norms, MLPs, rotations
     and short attention with gradients of their own (`fused_norms`, `fused_mlp`, `fused_layers`, `short_attention`).
+    `onednn`: products of linear layers in float32 on a CPU by oneDNN where it is faster than torch's BLAS (`onednn`).
     `seen_ids` holds the ids of the prompts the weights were warmed up on.
     """
 
@@ -46,20 +48,26 @@ class Policy:
         logits_at_once: int = LOGITS_AT_ONCE,
         shared_prompts: bool = True,
         fused_layers: bool = True,
+        onednn: bool = True,
     ) -> None:
         if tokenizer.eos_token_id is None:
             raise UserError("the tokenizer has no end-of-sequence token: completions could never end")
         if tokenizer.pad_token_id is None:
             raise UserError("the tokenizer has no padding token: set tokenizer.pad_token, e.g. to its eos_token")
         use_own_attention(model)
-        use_fused_layers(model, fused_layers)
         self.model = model
         self.tokenizer = tokenizer
         self.chat = chat
         self.template_options = dict(template_options or {})
         self.logits_at_once = logits_at_once
-        self.shared_prompts = shared_prompts
         self.seen_ids: set[str] = set()
+        self.compute_with(shared_prompts=shared_prompts, fused_layers=fused_layers, onednn=onednn)
+
+    def compute_with(self, *, shared_prompts: bool, fused_layers: bool, onednn: bool) -> None:
+        """Switches the ways to the same numbers that the class describes."""
+        self.shared_prompts = shared_prompts
+        use_fused_layers(self.model, fused_layers)
+        use_onednn(self.model, onednn)
 
     @property
     def eos_id(self) -> int:

@@ -37,6 +37,7 @@ def smollm2(
     chat: bool = True,
     shared_prompts: bool = True,
     fused_layers: bool = True,
+    onednn: bool = True,
 ) -> Policy:
     """The converted model from `cache_dir`, made on first use; options as in `hf` (`task` is not used)."""
     if dtype not in DTYPES:
@@ -56,6 +57,7 @@ def smollm2(
         template_options=None,
         shared_prompts=shared_prompts,
         fused_layers=fused_layers,
+        onednn=onednn,
     )
 
 

@@ -11,7 +11,6 @@ import torch
 from crucible.ahead import stood_in_by
 from crucible.errors import UserError
 from crucible.policy import warmup_cache
-from crucible.policy.fused_layers import use_fused_layers
 from crucible.policy.policy import Policy
 from crucible.policy.tokenizer import character_tokenizer
 from crucible.policy.warmup import WarmUp, warm_up
@@ -79,14 +78,15 @@ def tiny(
     seed: int = 0,
     shared_prompts: bool = True,
     fused_layers: bool = True,
+    onednn: bool = True,
     warmup: WarmUp | None = None,
 ) -> Policy:
     """The untrained model after a short supervised warm-up on the task's own demonstrations.
 
     The warmed-up model is kept under `cache_dir`/warmup under a key of model, warm-up, task and code, and
     taken from there the next time; `report` is told which. `Policy.seen_ids` names the prompts it was
-    trained on. `warmup=None` leaves the weights random. shared_prompts, fused_layers: see `Policy`.
-    Errors: see `warmup.warm_up`.
+    trained on. `warmup=None` leaves the weights random. shared_prompts, fused_layers, onednn: see `Policy`. Errors:
+    see `warmup.warm_up`.
     """
     shape: dict[str, Any] = {
         "hidden_size": hidden_size,
@@ -98,10 +98,10 @@ def tiny(
         "initializer_range": initializer_range,
         "seed": seed,
     }
+    computation = {"shared_prompts": shared_prompts, "fused_layers": fused_layers, "onednn": onednn}
     if warmup is None:
         policy = untrained(**shape)
-        policy.shared_prompts = shared_prompts
-        use_fused_layers(policy.model, fused_layers)
+        policy.compute_with(**computation)
         return policy
     description = warmup_cache.describe(model=shape, warmup=warmup, task=task)
     path = warmup_cache.folder(Path(cache_dir), description)
@@ -120,6 +120,6 @@ def tiny(
     if kept is not None:
         policy, record = kept
         report(f"warm-up taken from {path}: {record.steps} steps, probe accuracy {record.accuracy:.3f}")
-    policy.seen_ids, policy.shared_prompts = set(record.seen_ids), shared_prompts
-    use_fused_layers(policy.model, fused_layers)
+    policy.seen_ids = set(record.seen_ids)
+    policy.compute_with(**computation)
     return policy

@@ -12,8 +12,9 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import embedding, linear, rms_norm, silu
+from torch.nn.functional import embedding, rms_norm, silu
 
+from crucible.policy.onednn import linear_of
 from crucible.rollout.cache import RowCache
 from crucible.rollout.shared_cache import SharedCache
 
@@ -74,6 +75,7 @@ class FusedStep:
         self.kv_heads = config.num_key_value_heads
         self.dim = attention.head_dim
         self.scaling = attention.scaling
+        self.linear = linear_of(attention.q_proj)
         self.layers = [self._stack(layer) for layer in decoder.layers]
         places = torch.arange(capacity, device=self.embed.device)[None]
         cos, sin = decoder.rotary_emb(self.embed[:1, None], places)
@@ -103,7 +105,7 @@ class FusedStep:
     def __call__(
         self, tokens: Tensor, positions: Tensor, cache: RowCache | SharedCache, visible: Tensor | None
     ) -> Tensor:
-        rows, dim = len(tokens), self.dim
+        rows, dim, linear = len(tokens), self.dim, self.linear
         rotated = self.heads + self.kv_heads
         cos, sin = self.cos[positions], self.sin[positions]
         x = embedding(tokens, self.embed)
