@@ -63,6 +63,9 @@ def case(options: argparse.Namespace, vocabulary: int) -> tuple[Tensor, Tensor, 
 
 
 def results(side: Side, hidden: Tensor, targets: Tensor, head: nn.Linear, weights: Tensor) -> tuple[Tensor, ...]:
+    from crucible.policy.onednn import use_onednn
+
+    use_onednn(head, on=side is ours)  # as a policy does
     hidden.grad = head.weight.grad = None
     logps, entropy = side(hidden, targets, head)
     (logps * weights).sum().backward()

@@ -22,7 +22,7 @@ from torch.profiler import ProfilerActivity, profile
 from crucible.modules.online_rl import OnlineRL
 
 GROUPS = {
-    "products": ("aten::mm", "aten::addmm", "aten::bmm", "aten::baddbmm"),
+    "products": ("aten::mm", "aten::addmm", "aten::bmm", "aten::baddbmm", "mkldnn::_linear_pointwise"),
     "attention": ("aten::_scaled_dot_product", "aten::_softmax"),
 }
 

@@ -4,9 +4,9 @@
 
 One micro-batch of a workload of rl_step.py, forward and backward on one thread, in CPU seconds, which another program
 on the machine disturbs little. `plain`: padded rows, every prompt computed for every sample, transformers' norms; then
-with model.shared_prompts, then with model.fused_layers too. `products`: the matrix products of linear layers, with the
-rate they reach beside that of a large square product. `floor`: the whole at that rate and nothing else, which no
-rearrangement of the rest can beat.
+with model.shared_prompts, then with model.fused_layers too, then with model.onednn. `products`: the matrix products of
+linear layers, with the rate they reach beside that of a large square product. `floor`: the whole at the faster of the
+two libraries' rates and nothing else, which no rearrangement of the rest can beat.
 """
 
 from __future__ import annotations
@@ -18,18 +18,21 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
+from torch.nn.functional import linear
 from torch.profiler import ProfilerActivity, profile
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 import rl_step
 
-from crucible.policy.fused_layers import use_fused_layers
+from crucible.policy import onednn
 from crucible.policy.policy import Policy
 
+WAYS = ("shared_prompts", "fused_layers", "onednn")  # switched on one after the other
 GROUPS = {
-    "products": ("aten::mm", "aten::addmm"),
+    "products": ("aten::mm", "aten::addmm", "mkldnn::_linear_pointwise"),
     "attention": ("aten::_scaled_dot_product", "aten::bmm", "aten::baddbmm", "aten::_softmax"),
     "moving": ("aten::copy_", "aten::index", "aten::_index_put_impl_", "aten::cat", "aten::gather", "aten::fill_",
                "aten::index_select", "aten::embedding", "aten::scatter", "aten::clone"),
@@ -44,19 +47,20 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     w = rl_step.WORKLOADS[options.workload]
-    peak = rate_of_a_square_product()
+    rates = {name: rate_of_a_square_product(product) for name, product in (("BLAS", linear), ("oneDNN", onednn.linear))}
+    peak = max(rates.values())
+    told = ", ".join(f"{rate / 1e9:.0f} GFLOP/s by {name}" for name, rate in rates.items())
     print(f"{platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}, one thread, float32; a square "
-          f"product: {peak / 1e9:.0f} GFLOP/s")  # fmt: skip
+          f"product: {told}")  # fmt: skip
     policy, update = micro_batch(w, options.prompts)
     body = sum(p.numel() for n, p in policy.model.named_parameters() if p.dim() == 2 and "embed" not in n)
     samples = options.prompts * w.samples
     head = w.vocabulary * w.hidden * samples * w.completion_tokens
-    for name, shared, fused in (("plain", False, False), ("shared prompts", True, False), ("fused layers", True, True)):
-        policy.shared_prompts = shared
-        use_fused_layers(policy.model, fused)
+    for switched, name in enumerate(("plain", *WAYS)):
+        policy.compute_with(**{way: i < switched for i, way in enumerate(WAYS)})
         update()
         seconds = min(timed(update) for _ in range(options.turns))
-        prompts = options.prompts if shared else samples
+        prompts = options.prompts if policy.shared_prompts else samples
         tokens = prompts * w.prompt_tokens + samples * (w.completion_tokens - 1)
         flop = 6 * (body * tokens + head)
         shares = profiled(update)
@@ -82,7 +86,7 @@ def micro_batch(w: rl_step.Workload, prompts: int) -> tuple[Policy, Callable[[],
     return policy, update
 
 
-def timed(do: Callable[[], None]) -> float:
+def timed(do: Callable[[], Any]) -> float:
     started = time.process_time()
     do()
     return time.process_time() - started
@@ -100,11 +104,11 @@ def profiled(update: Callable[[], None]) -> dict[str, float]:
     return {name: value / total for name, value in spent.items()}
 
 
-def rate_of_a_square_product() -> float:
+def rate_of_a_square_product(product: onednn.Linear) -> float:
     """FLOP a second of one thread."""
     a = torch.randn(1536, 1536)
-    a @ a
-    return 2 * 1536**3 / min(timed(lambda: a @ a) for _ in range(5))
+    product(a, a)
+    return 2 * 1536**3 / min(timed(lambda: product(a, a)) for _ in range(5))
 
 
 if __name__ == "__main__":
