@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -38,7 +39,22 @@ def test_expanding_copies_the_chosen_rows():
     for old, new in zip(cache.layers, wide.layers, strict=True):
         assert torch.equal(new.keys[:, :, :4], old.keys[source])
         assert torch.equal(new.values[:, :, :4], old.values[source])
-        assert (new.length, new.keys.shape[2]) == (4, 9)
+        assert (new.length, new.capacity) == (4, 9)
+
+
+@pytest.mark.parametrize("capacity", [1, 7, 8, 9, 40, 200])
+def test_the_room_grows_with_the_tokens_and_never_beyond_the_capacity(capacity):
+    cache, states = RowCache(1, capacity), torch.randn(2, 3, capacity, 4)
+    layer, rooms = cache.layers[0], []
+    for i in range(capacity):
+        keys, values = cache.update(states[:, :, i : i + 1], -states[:, :, i : i + 1], 0)
+        assert torch.equal(keys, states[:, :, : i + 1])
+        assert torch.equal(values, -keys)
+        rooms.append(layer.keys.shape[2])
+        assert i < rooms[-1] <= min(capacity, max(8, 1.125 * (i + 1)))
+    assert len(set(rooms)) <= 30  # seldom, and not with every token
+    with pytest.raises(ValueError, match=f"{capacity + 1} tokens in a cache for {capacity}"):
+        cache.update(states[:, :, :1], states[:, :, :1], 0)
 
 
 @settings(max_examples=100, deadline=None)

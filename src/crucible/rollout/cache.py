@@ -1,4 +1,4 @@
-"""A key-value cache allocated once for a whole generation, whose rows can be dropped as they finish."""
+"""A key-value cache with little empty room, whose rows can be dropped as they finish."""
 
 from __future__ import annotations
 
@@ -10,12 +10,15 @@ from transformers.cache_utils import Cache, CacheLayerMixin
 
 from crucible.policy.attention import grouped_attention
 
+FIRST, GROWTH = 8, 1.125  # tokens a row has room for at first; so many times more whenever it is full
 
-class PreallocatedLayer(CacheLayerMixin):
-    """Keys and values of one layer, (rows, kv heads, capacity, head dim) each, filled from the left.
 
-    `update` writes in place and returns views of the filled part, so a decoding step copies one token
-    and not the whole cache. The buffers get their shape from the first update.
+class GrowingLayer(CacheLayerMixin):
+    """Keys and values of one layer, (rows, kv heads, room, head dim) each, filled from the left.
+
+    `update` writes in place and returns views of the filled part, so most decoding steps copy one token and not the
+    whole cache. The room grows with the rows, to `capacity` at most: attention reads rows with much empty room between
+    them at half the speed.
     """
 
     is_sliding = False
@@ -30,16 +33,29 @@ class PreallocatedLayer(CacheLayerMixin):
     def lazy_initialization(self, key_states: Tensor, value_states: Tensor) -> None:
         for name, states in (("keys", key_states), ("values", value_states)):
             rows, heads, _, dim = states.shape
-            setattr(self, name, states.new_empty(rows, heads, self.capacity, dim))
+            setattr(self, name, states.new_empty(rows, heads, 0, dim))
         self.is_initialized = True
 
     def update(self, key_states: Tensor, value_states: Tensor, *args: Any, **kwargs: Any) -> tuple[Tensor, Tensor]:
         if not self.is_initialized:
             self.lazy_initialization(key_states, value_states)
         start, self.length = self.length, self.length + key_states.shape[2]
+        if self.length > self.keys.shape[2]:
+            self._grow(start)
         self.keys[:, :, start : self.length] = key_states
         self.values[:, :, start : self.length] = value_states
         return self.keys[:, :, : self.length], self.values[:, :, : self.length]
+
+    def _grow(self, filled: int) -> None:
+        if self.length > self.capacity:
+            raise ValueError(f"{self.length} tokens in a cache for {self.capacity}")
+        for name in ("keys", "values"):
+            old = getattr(self, name)
+            rows, heads, room, dim = old.shape
+            room = min(self.capacity, max(self.length, FIRST, int(GROWTH * room)))
+            new = old.new_empty(rows, heads, room, dim)
+            new[:, :, :filled] = old[:, :, :filled]
+            setattr(self, name, new)
 
     def get_mask_sizes(self, query_length: int) -> tuple[int, int]:
         return self.length + query_length, 0
@@ -52,10 +68,10 @@ class PreallocatedLayer(CacheLayerMixin):
 
 
 class RowCache(Cache):
-    """One `PreallocatedLayer` a layer, for a fixed number of tokens a row."""
+    """One `GrowingLayer` a layer, for a fixed number of tokens a row."""
 
     def __init__(self, layers: int, capacity: int) -> None:
-        self.rows = [PreallocatedLayer(capacity) for _ in range(layers)]
+        self.rows = [GrowingLayer(capacity) for _ in range(layers)]
         super().__init__(layers=list(self.rows))
 
     def expand(self, source: Tensor, capacity: int) -> RowCache:
