@@ -52,7 +52,7 @@ def test_the_room_grows_with_the_tokens_and_never_beyond_the_capacity(capacity):
         assert torch.equal(values, -keys)
         rooms.append(layer.keys.shape[2])
         assert i < rooms[-1] <= min(capacity, max(8, 1.125 * (i + 1)))
-    assert len(set(rooms)) <= 30  # seldom, and not with every token
+    assert len(set(rooms)) <= 40  # seldom, and not with every token
     with pytest.raises(ValueError, match=f"{capacity + 1} tokens in a cache for {capacity}"):
         cache.update(states[:, :, :1], states[:, :, :1], 0)
 
