@@ -11,6 +11,7 @@ e  a with four updates a step
 Both sides run as programs of their own, in turn, and are timed from the end of one step to the end of the next, the
 first two left out; memory is the peak of the whole process. Loss: DAPO's token mean with one clip of 0.2, no KL. The
 learning rate is so small that neither policy changes: one that does learns within a few steps to write longer rows.
+TRL multiplies with torch's BLAS, as its users get it; --onednn-in-trl tells how much of the ratio that is.
 """
 
 from __future__ import annotations
@@ -90,6 +91,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--micro-batch", type=int, default=64, help="rows of TRL's micro-batch")
     parser.add_argument("--micro-batch-tokens", type=int, default=4096, help="tokens of Crucible's")
     parser.add_argument("--threads", type=int, default=os.cpu_count())
+    parser.add_argument("--onednn-in-trl", action="store_true", help="give TRL's model the products of model.onednn")
     parser.add_argument("--processes", type=int, default=1, help="of Crucible's side, which share the threads")
     parser.add_argument("--side", choices=("crucible", "trl"), help=argparse.SUPPRESS)
     return parser.parse_args()
@@ -99,7 +101,7 @@ def program(side: str, workload: str, options: argparse.Namespace) -> dict[str, 
     command = [sys.executable, __file__, "--side", side, "--workload", workload, "--steps", str(options.steps),
                "--micro-batch", str(options.micro_batch), "--threads", str(options.threads),
                "--micro-batch-tokens", str(options.micro_batch_tokens),
-               "--processes", str(options.processes)]  # fmt: skip
+               "--processes", str(options.processes), *["--onednn-in-trl"] * options.onednn_in_trl]  # fmt: skip
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     return found
@@ -242,6 +244,10 @@ def theirs(w: Workload, options: argparse.Namespace) -> dict[str, float]:
 
     made = model(w)
     shape_ends(made, w)
+    if options.onednn_in_trl:
+        from crucible.policy.onednn import use_onednn
+
+        use_onednn(made)
     made.generation_config.eos_token_id, made.generation_config.pad_token_id = 1, 2
     with tempfile.TemporaryDirectory() as folder:
         config = GRPOConfig(

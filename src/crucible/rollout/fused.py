@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import embedding, rms_norm, silu
+from torch.nn.functional import embedding, silu
 
 from crucible.policy.onednn import linear_of
 from crucible.rollout.cache import RowCache
@@ -26,14 +26,12 @@ LARGEST = 20_000_000
 
 @dataclass(frozen=True, slots=True)
 class _Layer:
-    norm_in: Tensor
-    qkv: Tensor
+    qkv: Tensor  # times the weight of the norm before it
     qkv_bias: Tensor | None
     qk_norm: Tensor | None  # (heads + kv heads, head dim)
     out: Tensor
     out_bias: Tensor | None
-    norm_mlp: Tensor
-    gate_up: Tensor
+    gate_up: Tensor  # times the weight of the norm before it
     down: Tensor
 
 
@@ -91,15 +89,13 @@ class FusedStep:
         if hasattr(a, "q_norm"):
             norms = torch.cat([a.q_norm.weight.expand(self.heads, -1), a.k_norm.weight.expand(self.kv_heads, -1)])
         return _Layer(
-            norm_in=layer.input_layernorm.weight,
-            qkv=torch.cat([p.weight for p in qkv]),
+            qkv=_columns(torch.cat([p.weight for p in qkv]) * layer.input_layernorm.weight),
             qkv_bias=None if a.q_proj.bias is None else torch.cat([p.bias for p in qkv]),
             qk_norm=norms,
-            out=a.o_proj.weight,
+            out=_columns(a.o_proj.weight),
             out_bias=a.o_proj.bias,
-            norm_mlp=layer.post_attention_layernorm.weight,
-            gate_up=torch.cat([m.gate_proj.weight, m.up_proj.weight]),
-            down=m.down_proj.weight,
+            gate_up=_columns(torch.cat([m.gate_proj.weight, m.up_proj.weight]) * layer.post_attention_layernorm.weight),
+            down=_columns(m.down_proj.weight),
         )
 
     def __call__(
@@ -110,14 +106,25 @@ class FusedStep:
         cos, sin = self.cos[positions], self.sin[positions]
         x = embedding(tokens, self.embed)
         for index, w in enumerate(self.layers):
-            qkv = linear(rms_norm(x, x.shape[-1:], w.norm_in, self.eps), w.qkv, w.qkv_bias)
+            qkv = linear(_unit(x, self.eps), w.qkv, w.qkv_bias)
             qkv = qkv.view(rows, rotated + self.kv_heads, dim)
             qk, value = qkv[:, :rotated], qkv[:, rotated:]
             if w.qk_norm is not None:
-                qk = rms_norm(qk, (dim,), None, self.eps) * w.qk_norm
+                qk = _unit(qk, self.eps) * w.qk_norm
             qk = qk * cos + qk.roll(dim // 2, -1) * sin
             seen = cache.attend(index, qk[:, : self.heads], qk[:, self.heads :], value, visible, self.scaling)
             x = x + linear(seen.reshape(rows, -1), w.out, w.out_bias)
-            gate, up = linear(rms_norm(x, x.shape[-1:], w.norm_mlp, self.eps), w.gate_up).chunk(2, -1)
+            gate, up = linear(_unit(x, self.eps), w.gate_up).chunk(2, -1)
             x = x + linear(silu(gate).mul_(up), w.down)
-        return rms_norm(x, x.shape[-1:], self.norm, self.eps)
+        return _unit(x, self.eps) * self.norm
+
+
+def _unit(x: Tensor, eps: float) -> Tensor:
+    """x / sqrt(mean(x^2) + eps) over the last dimension, in two passes over memory."""
+    length = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
+    return x * length.square_().div_(x.shape[-1]).add_(eps).rsqrt_()
+
+
+def _columns(weight: Tensor) -> Tensor:
+    """The same (N, K) weight laid out by columns, as oneDNN reads it with fewer steps."""
+    return weight.T.contiguous().T
