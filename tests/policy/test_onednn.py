@@ -62,7 +62,7 @@ def test_value_and_gradient(lead, width, out, bias):
 @pytest.mark.parametrize("turned", [(False, False), (True, False), (False, True), (True, True)])
 @pytest.mark.parametrize(("columns", "width"), [(64, 192), (192, 64)])
 def test_the_gradient_of_a_weight_whatever_lies_where_in_memory(turned, columns, width):
-    by_out, x = drawn(300, columns), drawn(300, width, seed=1)
+    by_out, x = drawn(304, columns), drawn(304, width, seed=1)
     by, states = (t.T.contiguous().T if turn else t for t, turn in zip((by_out, x), turned, strict=True))
     assert calls(lambda: weight_gradient(by, states)) == 1
     torch.testing.assert_close(
@@ -72,8 +72,8 @@ def test_the_gradient_of_a_weight_whatever_lies_where_in_memory(turned, columns,
 
 @here
 def test_an_mlp():
-    tensors = [t.requires_grad_() for t in (drawn(300, 64), drawn(192, 64) / 8, drawn(192, 64) / 8, drawn(64, 192) / 8)]
-    by_out = drawn(300, 64, seed=1)
+    tensors = [t.requires_grad_() for t in (drawn(304, 64), drawn(192, 64) / 8, drawn(192, 64) / 8, drawn(64, 192) / 8)]
+    by_out = drawn(304, 64, seed=1)
 
     def both(linear):
         out = gated_mlp(*tensors, linear)
@@ -91,10 +91,26 @@ def test_an_mlp():
         torch.testing.assert_close(mine.double(), theirs, atol=1e-4, rtol=1e-5)
 
 
+def test_few_numbers_of_rows_are_met():
+    numbers = [onednn.aligned(rows) for rows in range(1, 4097)]
+    assert all(rows <= number <= max(rows + 7, 1.0625 * rows + 1) for rows, number in enumerate(numbers, 1))
+    assert [onednn.aligned(number) for number in numbers] == numbers
+    assert len(set(numbers)) == 16 + 5 * 16  # multiples of 8 up to 128, then sixteen for each power of two
+
+
+@here
+def test_spare_rows_are_for_products_that_pay():
+    weight = drawn(192, 64)
+    assert onednn.spare(301, weight, onednn.linear) == 3
+    assert onednn.spare(301, weight, functional.linear) == 0
+    assert onednn.spare(301, weight.double(), onednn.linear) == 0
+    assert onednn.spare(3, weight, onednn.linear) == 0
+
+
 def test_only_what_learns_gets_a_gradient():
     layer = nn.Linear(64, 192)
     use_onednn(layer)
-    x = drawn(300, 64).requires_grad_()
+    x = drawn(304, 64).requires_grad_()
     layer.weight.requires_grad_(False)
     layer(x).sum().backward()
     assert layer.weight.grad is None
@@ -108,9 +124,10 @@ def test_only_what_learns_gets_a_gradient():
     ("x", "why"),
     [
         (drawn(4, 64), "few multiply-adds"),
-        (drawn(300, 64).double(), "another type"),
-        (drawn(300, 64).bfloat16(), "another type"),
-        (drawn(300, 64).to("meta"), "another device"),
+        (drawn(301, 64), "a number of rows of its own"),
+        (drawn(304, 64).double(), "another type"),
+        (drawn(304, 64).bfloat16(), "another type"),
+        (drawn(304, 64).to("meta"), "another device"),
     ],
 )
 def test_the_rest_is_left_to_the_layer(x, why):
@@ -128,7 +145,7 @@ def test_autocast_is_left_to_the_layer():
     layer = nn.Linear(64, 192)
     use_onednn(layer)
     with torch.autocast("cpu", torch.bfloat16):
-        assert layer(drawn(300, 64)).dtype == torch.bfloat16
+        assert layer(drawn(304, 64)).dtype == torch.bfloat16
 
 
 @here
@@ -136,10 +153,10 @@ def test_it_is_switched_off():
     layer = nn.Linear(64, 192)
     use_onednn(layer)
     assert linear_of(layer) is onednn.linear
-    assert calls(lambda: layer(drawn(300, 64))) == 1
+    assert calls(lambda: layer(drawn(304, 64))) == 1
     use_onednn(layer, on=False)
     assert linear_of(layer) is functional.linear
-    assert calls(lambda: layer(drawn(300, 64))) == 0
+    assert calls(lambda: layer(drawn(304, 64))) == 0
     assert "forward" not in layer.__dict__
 
 
@@ -154,7 +171,7 @@ def test_a_class_that_inherits_keeps_its_forward():
     adapter = Adapter(64, 192)
     adapter.__class__.__name__ = "Linear"
     use_onednn(adapter)
-    assert adapter(drawn(300, 64)).shape == ()
+    assert adapter(drawn(304, 64)).shape == ()
     assert linear_of(adapter) is functional.linear
 
 
@@ -214,7 +231,7 @@ def test_decoding_with_and_without(monkeypatch):
         engine = EmbeddedEngine(policy)
         prompts = [Prompt(id="0", text="3+4="), Prompt(id="1", text="12+7=")]
         sampled = []
-        made = calls(lambda: sampled.append(engine.generate(prompts, 4, Sampling(max_tokens=6, seed=3))))  # noqa: B023
+        made = calls(lambda: sampled.append(engine.generate(prompts, 5, Sampling(max_tokens=6, seed=3))))  # noqa: B023
         assert (made > 6) is on
         found.append(sampled[0])
     off, on = found

@@ -4,6 +4,9 @@ torch multiplies float32 matrices with its BLAS. That of its wheels, MKL, uses A
 oneDNN, which the wheels carry as well, uses it on others too: twice the rate on an AMD EPYC of 2024 (docs/speed.md).
 The operation called here is the one that torch's own compiler puts in the place of a linear layer. Values and gradients
 differ from those of the BLAS by rounding.
+
+oneDNN writes a program for each number of rows it meets, in some milliseconds and half a megabyte. So it is called for
+few numbers (`aligned`), and what is in rows of tokens is filled up to the next one (`spare`) where it is laid out.
 """
 
 from __future__ import annotations
@@ -39,29 +42,49 @@ def linear_of(layer: nn.Module) -> Linear:
     return linear if ours else functional.linear
 
 
+def aligned(rows: int) -> int:
+    """The next number of rows that oneDNN is called for: 16 numbers between a power of two and the next, at least 8."""
+    step = max(8, 2 ** max((rows - 1).bit_length() - 5, 0))
+    return -(-rows // step) * step
+
+
+def spare(rows: int, weight: Tensor, linear_of_layer: Linear) -> int:
+    """How many rows to add to `rows` so that their product with `weight`, if it pays, is one of oneDNN."""
+    used = linear_of_layer is linear and _pays(weight, weight, rows * weight.numel())
+    return aligned(rows) - rows if used else 0
+
+
 def fits(x: Tensor, weight: Tensor) -> bool:
     """Whether oneDNN is the faster way for (..., K) by (N, K)."""
+    rows = x.numel() // x.shape[-1]
+    return _pays(x, weight, x.numel() * len(weight)) and rows == aligned(rows)
+
+
+def _pays(a: Tensor, b: Tensor, work: int) -> bool:
     return (
         AVAILABLE
-        and x.dtype == weight.dtype == torch.float32
-        and x.device.type == weight.device.type == "cpu"
-        and x.numel() * len(weight) >= LEAST
+        and work >= LEAST
+        and a.dtype == b.dtype == torch.float32
+        and a.device.type == b.device.type == "cpu"
     )
 
 
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """x weight' + bias without a gradient: (..., K), (N, K), (N,) -> (..., N)."""
-    if fits(x, weight):
-        found: Tensor = torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
-        return found
-    return functional.linear(x, weight, bias)
+    return _multiplied(x, weight, bias) if fits(x, weight) else functional.linear(x, weight, bias)
+
+
+def _multiplied(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    found: Tensor = torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
+    return found
 
 
 def weight_gradient(by_out: Tensor, x: Tensor, linear: Linear = linear) -> Tensor:
     """by_out' x: (L, N), (L, K) -> (N, K). oneDNN has the left side laid out anew: the one with fewer columns here."""
-    if by_out.shape[1] <= x.shape[1]:
-        return linear(by_out.T, x.T)
-    return linear(x.T, by_out.T).T
+    rows, work = len(x), by_out.numel() * x.shape[1]
+    if linear is functional.linear or rows != aligned(rows) or not _pays(by_out, x, work):
+        return by_out.T @ x
+    return _multiplied(by_out.T, x.T) if by_out.shape[1] <= x.shape[1] else _multiplied(x.T, by_out.T).T
 
 
 def forward(self: Any, input: Tensor) -> Tensor:

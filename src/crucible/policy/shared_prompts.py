@@ -74,28 +74,29 @@ class _Picked(torch.autograd.Function):
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Where the tokens of P prompts and N completions lie in one row: all prompts, then all completions.
+    """Where the tokens of P prompts and N completions lie in one row: all prompts, all completions, `spare` of neither.
 
-    `source` (N,) is the prompt of each completion.
+    `source` (N,) is the prompt of each completion. Spare tokens are there for their number alone (`onednn`).
     """
 
     prompt: Grid
     completion: Grid
     source: Tensor
     prompt_tokens: int
+    spare: int = 0
     masks: dict[Any, Tensor] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, prompt_lengths: Tensor, completion_lengths: Tensor, source: Tensor) -> Layout:
-        return cls(Grid.of(prompt_lengths), Grid.of(completion_lengths), source, int(prompt_lengths.sum()))
+    def of(cls, prompt_lengths: Tensor, completion_lengths: Tensor, source: Tensor, spare: int = 0) -> Layout:
+        return cls(Grid.of(prompt_lengths), Grid.of(completion_lengths), source, int(prompt_lengths.sum()), spare)
 
     @property
     def positions(self) -> Tensor:
-        """(L,) position ids: a completion goes on where its prompt ends."""
+        """(L,) position ids: a completion goes on where its prompt ends; 0 of spare tokens."""
         lengths = self.prompt.real.sum(1)
         prompt = torch.arange(self.prompt.real.shape[1], device=lengths.device).expand_as(self.prompt.real)
         completion = torch.arange(self.completion.real.shape[1], device=lengths.device) + lengths[self.source, None]
-        return torch.cat([prompt[self.prompt.real], completion[self.completion.real]])
+        return torch.cat([prompt[self.prompt.real], completion[self.completion.real], lengths.new_zeros(self.spare)])
 
     @property
     def predictors(self) -> Tensor:
@@ -142,8 +143,8 @@ def _drops(model: nn.Module, config: Any) -> bool:
 
 
 def hidden_states(model: Any, prompts: Tensor, completions: Tensor, layout: Layout) -> Tensor:
-    """(L, D) the last hidden states of the row of prompt tokens (Lp,) and completion tokens (Lc,)."""
-    ids = torch.cat([prompts, completions])[None]
+    """(L, D) the last hidden states of the row of prompt tokens (Lp,), completion tokens (Lc,) and spare tokens."""
+    ids = torch.cat([prompts, completions, prompts.new_zeros(layout.spare)])[None]
     return model.get_decoder()(
         input_ids=ids,
         attention_mask=torch.ones(1, 1, 1, 1, dtype=torch.bool, device=ids.device),  # the layout says what is seen
@@ -162,8 +163,9 @@ def shared_prompt_attention(
     that share a key-value head stand side by side as query positions, so keys and values are not repeated for them.
     `short`: completions by `short_attention` where that is faster.
     """
-    group, lengths = query.shape[1] // key.shape[1], (layout.prompt_tokens, len(query) - layout.prompt_tokens)
-    (q, own_q), (k, own_k), (v, own_v) = (states.split(lengths) for states in (query, key, value))
+    completion_tokens = len(query) - layout.prompt_tokens - layout.spare
+    group, lengths = query.shape[1] // key.shape[1], (layout.prompt_tokens, completion_tokens, layout.spare)
+    (q, own_q, rest), (k, own_k, _), (v, own_v, _) = (states.split(lengths) for states in (query, key, value))
     q, k, v = (layout.prompt.rows(states) for states in (q, k, v))  # (P, Tp, heads, d)
     out = scaled_dot_product_attention(
         q.transpose(1, 2), _repeated(k, group), _repeated(v, group), is_causal=True, scale=scaling
@@ -174,7 +176,7 @@ def shared_prompt_attention(
         attend = short_attention.short_attention if short and short_attention.fits(q, own_k) else _kernel_attention
         out = attend(q, (k, v), (own_k, own_v), layout.source, layout.hidden_from(group, q.dtype), scaling)
         found.append(layout.completion.tokens(out))
-    return torch.cat(found)
+    return torch.cat([*found, torch.zeros_like(rest)])
 
 
 def _kernel_attention(

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from crucible.policy import shared_prompts
+from crucible.policy.onednn import linear_of, spare
 
 Batch = tuple[Tensor, Tensor, Tensor, Tensor]
 """prompt ids and mask (N, Tp), left-padded; completion ids and which of them count, bool (N, T), one or more a row."""
@@ -53,7 +54,10 @@ def with_shared_prompts(model: Any, batch: Batch) -> States:
     real = different >= 0
     steps = torch.arange(used.shape[1], device=used.device)
     last = (used * (steps + 1)).amax(1)  # tokens of each row up to the last that counts, which is not an input
-    layout = shared_prompts.Layout.of(real.sum(1), last - 1, source)
+    tokens = int(real.sum()) + int((last - 1).sum())
+    head = model.get_output_embeddings()
+    more = spare(tokens, head.weight, linear_of(head))
+    layout = shared_prompts.Layout.of(real.sum(1), last - 1, source, more)
     states = shared_prompts.hidden_states(model, different[real], completion_ids[steps < last[:, None] - 1], layout)
     predictors = layout.predictors
     read = states.index_select(0, predictors[used[:, : predictors.shape[1]]])

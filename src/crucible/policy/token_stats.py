@@ -6,10 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.functional import pad
 from torch.utils.checkpoint import checkpoint
 
 from crucible.policy import tiled_head
+from crucible.policy.onednn import linear_of, spare
 
 # Logits are made for at most this many (token, vocabulary entry) pairs at a time: 64 MiB in float32.
 LOGITS_AT_ONCE = 2**24
@@ -63,8 +65,8 @@ def selected_stats(
         against = None
         if other is not None:
             with torch.no_grad():
-                against = other[1](states[0])
-        return _stats(head(h), target, temperature, entropy_gradient, more, against)
+                against = _read(other[1], states[0])
+        return _stats(_read(head, h), target, temperature, entropy_gradient, more, against)
 
     if len(hidden) > rows and not more and tiled_head.fits(head):
         return tiled_head.tiled_stats(hidden, targets, head, temperature=temperature, entropy_gradient=entropy_gradient)
@@ -76,6 +78,12 @@ def selected_stats(
         for piece in zip(*(whole.split(rows) for whole in (hidden, targets, *beside)), strict=True)
     ]
     return tuple(torch.cat(column) for column in zip(*parts, strict=True))
+
+
+def _read(head: Callable[[Tensor], Tensor], states: Tensor) -> Tensor:
+    """head(states), (M, D) -> (M, V), by way of a number of rows that a linear layer is fast for."""
+    more = spare(len(states), head.weight, linear_of(head)) if isinstance(head, nn.Linear) else 0
+    return head(pad(states, (0, 0, 0, more)))[: len(states)] if more else head(states)
 
 
 def _stats(

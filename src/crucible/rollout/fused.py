@@ -12,9 +12,9 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import embedding, silu
+from torch.nn.functional import embedding, pad, silu
 
-from crucible.policy.onednn import linear_of
+from crucible.policy.onednn import linear_of, spare
 from crucible.rollout.cache import RowCache
 from crucible.rollout.shared_cache import SharedCache
 
@@ -104,19 +104,21 @@ class FusedStep:
         rows, dim, linear = len(tokens), self.dim, self.linear
         rotated = self.heads + self.kv_heads
         cos, sin = self.cos[positions], self.sin[positions]
-        x = embedding(tokens, self.embed)
+        more = (0, 0, 0, spare(rows, self.layers[0].gate_up, linear))
+        x = pad(embedding(tokens, self.embed), more)
         for index, w in enumerate(self.layers):
             qkv = linear(_unit(x, self.eps), w.qkv, w.qkv_bias)
-            qkv = qkv.view(rows, rotated + self.kv_heads, dim)
+            qkv = qkv[:rows].view(rows, rotated + self.kv_heads, dim)
             qk, value = qkv[:, :rotated], qkv[:, rotated:]
             if w.qk_norm is not None:
                 qk = _unit(qk, self.eps) * w.qk_norm
             qk = qk * cos + qk.roll(dim // 2, -1) * sin
             seen = cache.attend(index, qk[:, : self.heads], qk[:, self.heads :], value, visible, self.scaling)
-            x = x + linear(seen.reshape(rows, -1), w.out, w.out_bias)
+            seen = seen.reshape(rows, -1)
+            x = x + linear(pad(seen, more) if more[-1] else seen, w.out, w.out_bias)
             gate, up = linear(_unit(x, self.eps), w.gate_up).chunk(2, -1)
             x = x + linear(silu(gate).mul_(up), w.down)
-        return _unit(x, self.eps) * self.norm
+        return _unit(x[:rows], self.eps) * self.norm
 
 
 def _unit(x: Tensor, eps: float) -> Tensor:
